@@ -1,0 +1,17 @@
+/** The only door into routing: `src/` imports nothing else of this folder. */
+export { analyze, loadParsers, type ParserName } from './analyze.ts';
+export { explain } from './explain.ts';
+export type { Effect, EffectKind, Facts, FunctionName, Operand, Relation, Statement, TransactionOptions, Verb } from './facts.ts';
+export type { BoundValue, Catalog, Operands, PinReason, Plan, Role, Target, View, Why } from './plan.ts';
+export { route } from './route.ts';
+export {
+  buildTopology,
+  type Database,
+  type DatabaseSpec,
+  type PlainDatabase,
+  type Reads,
+  type ShardedDatabase,
+  type TableSpec,
+  type Topology,
+  type TopologySpec,
+} from './topology.ts';
