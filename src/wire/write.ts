@@ -96,8 +96,8 @@ function fields(type: number, of: MessageFields): Buffer {
   if (of.position !== undefined) parts.push([code.FIELD_POSITION, String(of.position)]);
   const out = start(type, parts.reduce((sum, [, text]) => sum + byteLength(text) + 2, 0) + 1);
   let at = HEADER_BYTES;
-  for (const [code, text] of parts) {
-    out[at] = code;
+  for (const [field, text] of parts) {
+    out[at] = field;
     at = putText(out, text, at + 1);
   }
   out[at] = 0;
@@ -139,9 +139,9 @@ export function backendKeyData(pid: number, secret: Uint8Array): Buffer {
   return out;
 }
 
-function authentication(code: number, data: Uint8Array = new Uint8Array(0)): Buffer {
+function authentication(request: number, data: Uint8Array = new Uint8Array(0)): Buffer {
   const out = start(code.AUTHENTICATION, 4 + data.length);
-  out.writeInt32BE(code, HEADER_BYTES);
+  out.writeInt32BE(request, HEADER_BYTES);
   out.set(data, HEADER_BYTES + 4);
   return out;
 }
