@@ -43,8 +43,7 @@ export async function startReplica(primary: Postgres, options: PostgresOptions =
 /** Resolves when `replica` has replayed all that `primary` has written up to now. */
 export async function waitForReplay(primary: Postgres, replica: Postgres): Promise<void> {
   const lsn = await withClient(primary, async (client) => {
-    // With synchronous_commit = off a commit may not be written yet; a switch of the log file writes all.
-    const { rows } = await client.query<{ lsn: string }>('SELECT pg_switch_wal()::text, pg_current_wal_lsn()::text AS lsn');
+    const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
     return rows[0]?.lsn;
   });
   await withClient(replica, async (client) => {

@@ -56,7 +56,6 @@ export interface Postgres {
 const TEST_SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   fsync: 'off',
-  synchronous_commit: 'off',
   full_page_writes: 'off',
   shared_buffers: '16MB',
   max_connections: '100',
