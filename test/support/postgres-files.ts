@@ -4,9 +4,9 @@
  *
  * Postgres refuses to run as root; root runs it as an existing user. Where that user cannot reach node_modules, or where
  * npm did not run the package's install script (which makes the library links), the binaries are copied and mended once.
- * A watchdog (`sh`, in its own session) sees this process end, however it ends, then stops what is left and removes the folder.
+ * However this process ends, a watchdog stops the servers that are left and removes the folder.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -23,6 +23,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { projectRoot } from './root.ts';
+import { afterThisProcess } from './watchdog.ts';
 
 /** Environment variable by which the test runner hands one set of binaries and one template to all its test processes. */
 export const SHARED_FILES_VARIABLE = 'SHARDYARD_TEST_POSTGRES';
@@ -111,9 +112,8 @@ function makeOwnFolder(): string {
   throw new Error('no temporary folder (TMPDIR, /tmp, /var/tmp) can be written by the user that Postgres runs as');
 }
 
-/** `cat` ends when this process does, however that comes; then servers that are still there are stopped at once. */
-const WATCHDOG = `
-cat >/dev/null
+/** Servers that are still there are stopped at once. */
+const CLEAN_UP = `
 for file in "$1"/*/data/postmaster.pid; do
   [ -f "$file" ] || continue
   read -r pid <"$file"
@@ -125,14 +125,7 @@ done
 rm -rf "$1"`;
 
 function watchOver(folder: string): void {
-  const watchdog: ChildProcess = spawn('/bin/sh', ['-c', WATCHDOG, 'watchdog', folder], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  watchdog.unref();
-  // A pipe to a child is a socket; as long as it is open the watchdog waits, and it must not keep this process alive.
-  (watchdog.stdin as unknown as { unref(): void }).unref();
+  afterThisProcess(CLEAN_UP, folder);
   process.once('exit', () => {
     if (serversRunning === 0) rmSync(folder, { recursive: true, force: true });
   });
