@@ -103,7 +103,7 @@ function makeOwnFolder(): string {
     const folder = mkdtempSync(path.join(parent, 'sy-'));
     chmodSync(folder, 0o755);
     give(folder);
-    if (spawnSync('/bin/sh', ['-c', 'test -w .'], spawnOptions(folder)).status === 0) {
+    if (spawnSync('/bin/sh', ['-c', 'test -w "$1"', 'sh', folder], spawnOptions('/')).status === 0) {
       watchOver(folder);
       return folder;
     }
