@@ -18,7 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/client'],
   ['src/admin', 'src/metrics'],
   ['src/listener', 'src/worker'],
-  ['src/cli', 'src/main'],
+  ['src/cli', 'src/daemon', 'src/describe', 'src/main', 'src/offline', 'src/pidfile'],
 ];
 
 /** Files that may be longer than the limit, because they are tables. */

@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { freePort } from './ports.ts';
 import { projectRoot } from './root.ts';
 import { afterThisProcess } from './watchdog.ts';
@@ -105,10 +105,13 @@ function fillIn(ini: string, filling: Filling): string {
   return `${ini.slice(0, end)}\n${lines.join('\n')}${ini.slice(end)}`;
 }
 
-/** The program next to this compiled test, so that tests built to another folder than `dist` run what was built with them. */
-function program(): string {
+/** Arguments to node: the program, or, for tests that were built to another folder than `dist`, what was built with them. */
+function program(): readonly string[] {
   const compiled = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-  return compiled === path.join(projectRoot, 'dist') ? path.join(projectRoot, 'bin/shardyard.js') : path.join(compiled, 'src/main.js');
+  if (compiled === path.join(projectRoot, 'dist')) return [path.join(projectRoot, 'bin/shardyard.js')];
+  const main = JSON.stringify(pathToFileURL(path.join(compiled, 'src/main.js')));
+  const script = `const status = await (await import(${main})).main(process.argv.slice(1)); if (status !== undefined) process.exit(status);`;
+  return ['--input-type=module', '--eval', script, '--'];
 }
 
 class Process implements Shardyard {
@@ -130,7 +133,7 @@ class Process implements Shardyard {
     this.socketDir = folder;
     this.iniFile = path.join(folder, 'shardyard.ini');
     writeFileSync(this.iniFile, fillIn(ini, filling));
-    const child = spawn(process.execPath, [program(), ...(options.args ?? []), this.iniFile], {
+    const child = spawn(process.execPath, [...program(), ...(options.args ?? []), this.iniFile], {
       cwd: projectRoot,
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.env },
       stdio: ['ignore', 'ignore', 'pipe'],
