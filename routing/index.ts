@@ -2,16 +2,20 @@
 export { analyze, loadParsers, type ParserName } from './analyze.ts';
 export { explain } from './explain.ts';
 export type { Effect, EffectKind, Facts, FunctionName, Operand, Relation, Statement, TransactionOptions, Verb } from './facts.ts';
-export type { BoundValue, Catalog, Operands, PinReason, Plan, Role, Target, View, Why } from './plan.ts';
-export { route } from './route.ts';
+export type { BoundValue, Catalog, Operands, PinReason, Plan, Role, Routable, RouteOptions, Target, View, Why } from './plan.ts';
+export { route, routeAll } from './route.ts';
 export {
   buildTopology,
   type Database,
   type DatabaseSpec,
+  findDatabase,
+  type KeyType,
   type PlainDatabase,
   type Reads,
+  type ShardBy,
   type ShardedDatabase,
   type TableSpec,
   type Topology,
+  type TopologyProblem,
   type TopologySpec,
 } from './topology.ts';

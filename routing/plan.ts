@@ -2,7 +2,7 @@
  * A plan: the decision for one exchange, as data. One `switch` in `src/client/session.ts` executes it.
  * The same `why` feeds the metrics label, the log, the console and `shardyard route`.
  */
-import type { FunctionName } from './facts.ts';
+import type { Facts, FunctionName } from './facts.ts';
 
 export type Role = 'primary' | 'replica' | 'any';
 
@@ -50,7 +50,13 @@ export type PinReason =
 
 export type Plan =
   | { readonly kind: 'one'; readonly target: Target; readonly why: Why; readonly detail: string }
-  | { readonly kind: 'transaction'; readonly verb: 'begin' | 'commit' | 'rollback'; readonly why: Why; readonly detail: string }
+  /**
+   * A sharded database's transaction has no shard yet. `begin`: answer BEGIN, send nothing. `commit`, `rollback`: answer, drop all that was
+   * held back; nothing had been sent. `other`: a statement with no rows (SAVEPOINT, RELEASE, ROLLBACK TO, SET LOCAL, SET TRANSACTION, a
+   * second BEGIN, COMMIT AND CHAIN): answer its command tag and hold it back too, behind BEGIN and in order; if the server refuses it
+   * later, the error comes with the statement that showed the shard.
+   */
+  | { readonly kind: 'transaction'; readonly verb: 'begin' | 'commit' | 'rollback' | 'other'; readonly why: Why; readonly detail: string }
   | {
       readonly kind: 'reject';
       readonly sqlstate: string;
@@ -80,6 +86,8 @@ export interface View {
   /** The session's default_transaction_read_only or an open READ ONLY transaction. */
   readonly readOnly: boolean;
   readonly catalog?: Catalog;
+  /** client_encoding as the server reports it. Where it is not known to be UTF8, only ASCII text proves a shard. */
+  readonly clientEncoding?: string;
 }
 
 /** Value of `$n` as the client bound it. `type` is the parameter's type oid where the client or the server has said it, else 0. */
@@ -88,6 +96,18 @@ export interface BoundValue {
   readonly bytes: Uint8Array | null;
   readonly type: number;
 }
+
+/** What one exchange asks for besides its statements. */
+export interface RouteOptions {
+  /** Parse and Describe without Execute: nothing runs, so any shard may answer and parameters need no values. The plan is then never `transaction`. */
+  readonly describeOnly?: boolean;
+}
+
+/** One text of an exchange with the values bound to it. */
+export interface Routable {
+  readonly facts: Facts;
+  readonly operands: Operands;
+}
+
 /** Gives the value of `$index` (from 1) or undefined when nothing was bound (as in a simple Query, or Describe before Bind). */
 export type Operands = (index: number) => BoundValue | undefined;
-
