@@ -73,11 +73,13 @@ export interface Config {
   readonly file: string;
   readonly settings: Settings;
   readonly databases: ReadonlyMap<string, DatabaseEntry>;
-  /** The `*` line; `dbname` is replaced by the name asked for unless the line names one. */
+  /** The `*` line; `dbname` is `*` unless the line names one. Use `databaseFor` (load.ts) to look a name up. */
   readonly fallback?: DatabaseEntry;
   readonly users: ReadonlyMap<string, UserEntry>;
   readonly peers: ReadonlyMap<number, PeerEntry>;
   readonly topology: Topology;
   /** Settings named in the file that are accepted but do nothing yet. */
   readonly notImplemented: readonly string[];
+  /** After a reload: settings whose new value in the file waits for a restart. */
+  readonly restartNeeded?: readonly string[];
 }
