@@ -152,9 +152,9 @@ describe('the style', () => {
     );
   });
 
-  it('opens every file with what it is for', () => {
+  it('opens every file with what it is for; tests say it in their names', () => {
     assert.deepEqual(
-      everything.filter((file) => !read(file).startsWith('/**')),
+      everything.filter((file) => !file.endsWith('.test.ts') && !read(file).startsWith('/**')),
       [],
     );
   });
