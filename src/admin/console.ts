@@ -89,7 +89,7 @@ export class Console {
     if (type === QUERY) {
       const end = body.indexOf(0);
       if (end < 0) return this.#fatal(errors.incompleteQuery);
-      void this.#run(Buffer.from(body.subarray(0, end)).toString());
+      this.#run(Buffer.from(body.subarray(0, end)).toString()).catch((error: unknown) => this.#failed(error));
       return;
     }
     const error = type === PARSE || type === BIND || type === EXECUTE ? errors.extendedOnConsole : errors.packetOnConsole(type);
@@ -116,6 +116,12 @@ export class Console {
       if (message === undefined) return;
       this.#handle(message);
     }
+  }
+
+  /** A mistake of ours ends this console and nothing else. */
+  #failed(error: unknown): void {
+    this.#log.error(`console: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    if (!this.#closed) this.#close('internal error');
   }
 
   #fatal(error: errors.MessageFields): void {

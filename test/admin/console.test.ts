@@ -149,6 +149,18 @@ test('too many waiting commands end the connection', () => {
   assert.deepEqual(closed, ['limit exceeded: waiting console commands (100)']);
 });
 
+test('a mistake while an answer is sent ends this console and nothing else', async () => {
+  const { view } = fakeView();
+  const send = (): never => {
+    throw new Error('gone');
+  };
+  const reason = await new Promise<string>((resolve) => {
+    const console = createConsole({ view, user: 'root', admin: true, send, close: resolve });
+    console.accept(QUERY, Buffer.from('SHOW POOLS\0'));
+  });
+  assert.equal(reason, 'internal error');
+});
+
 test('SHUTDOWN is answered by the end of the process and by nothing else', async () => {
   const { ask, types, calls, ready } = talk();
   ask('SHUTDOWN');
