@@ -1,10 +1,10 @@
 /**
- * The relations that every Postgres database has by itself: which names mean them, and which of them say the same on a replica.
- * Data, from pg_class of PostgreSQL 15 and 18. `route.ts` and `reads.ts` ask it.
+ * The relations that every Postgres database has by itself: which names mean them, and which of them say the same on a replica;
+ * and the functions that tell of a server as those relations do. Data, from PostgreSQL 15 to 18. `demand.ts` and `reads.ts` ask it.
  *
  * An unqualified name can mean a system relation because pg_catalog is searched first; anything else of that name is not asked for here.
  */
-import type { Relation } from './facts.ts';
+import type { FunctionName, Relation } from './facts.ts';
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
@@ -29,6 +29,18 @@ const ofTheHost = words(`
   pg_timezone_abbrevs pg_timezone_names pg_wait_events
 `);
 
+/** Built-in functions that tell of the session, the server or the catalogs, and touch no row of a table. */
+const describing = words(`
+  current_query current_setting currval inet_client_addr inet_client_port inet_server_addr inet_server_port lastval
+  pg_backend_pid pg_blocking_pids pg_collation_actual_version pg_conf_load_time pg_current_snapshot pg_current_xact_id
+  pg_current_xact_id_if_assigned pg_database_collation_actual_version pg_database_size pg_get_publication_tables pg_indexes_size
+  pg_is_in_recovery pg_is_other_temp_schema pg_jit_available pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp
+  pg_current_wal_lsn pg_listening_channels pg_my_temp_schema pg_partition_ancestors pg_partition_tree pg_postmaster_start_time
+  pg_relation_filenode pg_relation_filepath pg_relation_size pg_sequence_last_value pg_show_all_settings pg_sleep pg_sleep_for
+  pg_sleep_until pg_statistics_obj_is_visible pg_table_size pg_tablespace_databases pg_tablespace_location pg_tablespace_size
+  pg_total_relation_size set_config setseed txid_current txid_current_if_assigned txid_current_snapshot
+`);
+
 const statistics = /^pg_stat(io)?_(?!statements)/;
 
 /** A schema that belongs to Postgres (pg_catalog, pg_toast, pg_temp_3, information_schema): tables declared without a schema are not in it. */
@@ -43,3 +55,7 @@ export const isSystemRelation = ({ schema, name }: Relation): boolean =>
 /** Whether a replica answers for a system relation just as the primary does; false for all that is not listed. */
 export const isReplicatedCatalog = (relation: Relation): boolean =>
   isSystemRelation(relation) && (relation.schema === 'information_schema' || replicated.has(relation.name));
+
+/** Whether a function is one of Postgres's own and concerns the session or describes one server: it answers for the shard it runs on. */
+export const isDescribing = ({ schema, name }: FunctionName): boolean =>
+  (schema === undefined || schema === 'pg_catalog') && (describing.has(name) || name.startsWith('pg_stat_get_'));

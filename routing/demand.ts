@@ -4,7 +4,7 @@
  * together and picks the host. A shard that has too few of the rows would give a wrong answer without an error: what is not proven is refused.
  */
 import { bucketOf } from './buckets.ts';
-import { isSystemRelation, isSystemSchema } from './catalogs.ts';
+import { isDescribing, isSystemRelation, isSystemSchema } from './catalogs.ts';
 import type { FunctionName, Operand, Relation, Statement, Verb } from './facts.ts';
 import { partitionHash, remainder } from './hash.ts';
 import { type KeyContext, type KeyUse, readKey } from './keys.ts';
@@ -117,12 +117,9 @@ const codeDemand = (tables: Demand, { functions, operators, effects }: Statement
   return effects.some(({ kind }) => kind === 'advisory' || kind === 'advisory_release') ? both(demand, sessionHome) : demand;
 };
 
-/** Built-ins that change or ask the session only. */
-const sessionFunctions = new Set(['set_config', 'setseed', 'currval', 'lastval', 'pg_sleep', 'pg_sleep_for', 'pg_sleep_until']);
-
 const functionDemand = (fn: FunctionName, tables: Demand, database: ShardedDatabase, catalog: Catalog | undefined): Demand => {
+  if (isDescribing(fn)) return anyShard;
   if (fn.schema === undefined || fn.schema === 'pg_catalog') {
-    if (sessionFunctions.has(fn.name)) return anyShard;
     if (fn.name === 'pg_notify' || /^pg_(try_)?advisory_/.test(fn.name)) return sessionHome;
     if (fn.name === 'nextval' || fn.name === 'setval') return tables.kind === 'shard' ? anyShard : refuse.sequenceNotProven(database, fn);
   }
