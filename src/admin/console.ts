@@ -68,10 +68,10 @@ export class Console {
   /** One whole message of the client, without type byte and length. `body` is not kept longer than this call. */
   accept(type: number, body: Uint8Array): void {
     if (this.#closed) return;
-    if (type === TERMINATE) return this.#close('client close request');
-    if (this.#running === undefined) return this.#handle({ type, body });
-    if (this.#waiting.length >= MAX_WAITING) return this.#fatal(errors.limitExceeded('waiting console commands', MAX_WAITING));
-    this.#waiting.push({ type, body: Buffer.from(body) });
+    if (type === TERMINATE) this.#close('client close request');
+    else if (this.#running === undefined) this.#handle({ type, body });
+    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push({ type, body: Buffer.from(body) });
+    else this.#fatal(errors.limitExceeded('waiting console commands', MAX_WAITING));
   }
 
   /** The client's CancelRequest: ends a PAUSE, SUSPEND or WAIT_CLOSE that waits. */
@@ -86,13 +86,17 @@ export class Console {
   }
 
   #handle({ type, body }: Message): void {
-    if (type === QUERY) {
-      const end = body.indexOf(0);
-      if (end < 0) return this.#fatal(errors.incompleteQuery);
-      this.#run(Buffer.from(body.subarray(0, end)).toString()).catch((error: unknown) => this.#failed(error));
-      return;
-    }
-    const error = type === PARSE || type === BIND || type === EXECUTE ? errors.extendedOnConsole : errors.packetOnConsole(type);
+    if (type === QUERY) this.#query(body);
+    else this.#refuse(type === PARSE || type === BIND || type === EXECUTE ? errors.extendedOnConsole : errors.packetOnConsole(type));
+  }
+
+  #query(body: Uint8Array): void {
+    const end = body.indexOf(0);
+    if (end < 0) this.#fatal(errors.incompleteQuery);
+    else this.#run(Buffer.from(body.subarray(0, end)).toString()).catch((error: unknown) => this.#failed(error));
+  }
+
+  #refuse(error: errors.MessageFields): void {
     this.#log.error(error.message);
     this.#options.send(encodeReply({ kind: 'error', error }));
     this.#fatal(errors.badPacket);
