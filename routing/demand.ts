@@ -5,12 +5,12 @@
  */
 import { bucketOf } from './buckets.ts';
 import { isDescribing, isSystemRelation, isSystemSchema } from './catalogs.ts';
-import type { FunctionName, Operand, Relation, Statement, Verb } from './facts.ts';
+import type { ColumnName, FunctionName, Operand, Relation, Statement, Verb } from './facts.ts';
 import { partitionHash, remainder } from './hash.ts';
 import { type KeyContext, type KeyUse, readKey } from './keys.ts';
 import type { Catalog, Operands, Why } from './plan.ts';
 import * as refuse from './refuse.ts';
-import type { ShardedDatabase, TableSpec } from './topology.ts';
+import type { KeyType, ShardedDatabase, TableSpec } from './topology.ts';
 
 /** `shard` is an index into the database's shards. `table` is the one that shows it, for the texts of refusals. */
 export type Demand =
@@ -165,6 +165,12 @@ const useOf = (relation: Relation, { verb, relations }: Statement): KeyUse => {
   return verb === 'insert' ? 'assigned' : verb === 'update' || verb === 'delete' ? 'compared' : 'either';
 };
 
+/** Equality is passed on by columns of the key's own type only; of all columns, the types of shard keys are the ones known. */
+const isKeyOfType = ({ schema, table, column }: ColumnName, type: KeyType, database: ShardedDatabase): boolean => {
+  const spec = declaration(database, { name: table, access: 'read', pins: [], assigns: [], ...(schema === undefined ? {} : { schema }) });
+  return !('kind' in spec) && spec.placement.kind === 'key' && spec.placement.column === column && spec.placement.type === type;
+};
+
 type ByKey = Extract<TableSpec['placement'], { kind: 'key' }>;
 
 /** The shards of one pin's values, or why it proves nothing. */
@@ -196,12 +202,18 @@ const keyDemand = (relation: Relation, placement: ByKey, use: KeyUse, operands: 
   let reason: string | undefined;
   for (const pin of relation.pins) {
     if (pin.column !== column) continue;
+    const strange = pin.through?.find((other) => !isKeyOfType(other, type, database));
+    if (strange) {
+      reason ??= `Its shard key "${column}" is compared with "${strange.table}.${strange.column}", which is no shard key of type ${type}.`;
+      continue;
+    }
     const proof = prove(pin.operands, placement, { type, use, utf8: setting.utf8 }, operands, database);
     if (proof.kind === 'null') return refuse.nullKey(table, column);
     if (proof.kind === 'unbound' && setting.describeOnly) return anyForDescribe;
     if (proof.kind !== 'shards') reason ??= `Its shard key "${column}" is not proven: ${proof.reason}.`;
     else shards = shards ? new Set([...shards].filter((shard) => proof.shards.has(shard))) : proof.shards;
   }
+  if (relation.columnsUnknown) return refuse.columnsNotNamed(table, column);
   if (!shards || (shards.size === 0 && use !== 'compared')) return refuse.keyNotProven(table, column, type, use === 'assigned', reason);
   if (shards.size > 1) return refuse.keysOnManyShards(table, use === 'assigned', shards.size);
   const [shard] = shards;

@@ -134,6 +134,15 @@ export const keyNotProven = (table: string, column: string, type: KeyType, inser
     reason ?? `No ${inserts ? 'value' : 'condition'} of the statement fixes its shard key "${column}".`,
   );
 
+/** An INSERT without a column list. */
+export const columnsNotNamed = (table: string, column: string): Reject =>
+  reject(
+    'not_proven',
+    `cannot prove which shard has the rows of table "${table}"`,
+    `Name the columns, "${column}" among them: INSERT INTO ${table} (${column}, …) VALUES ….`,
+    'The INSERT does not say which value is for which column.',
+  );
+
 /** An INSERT of NULL into the shard key. */
 export const nullKey = (table: string, column: string): Reject =>
   reject(

@@ -77,6 +77,27 @@ check('a shard key', 'shop', [
     plan: '0A000 cross_shard: statement needs rows of table "orders" from 2 shards',
   },
   {
+    name: 'pinned through the key of another table shows the shard',
+    facts: selects('orders', {
+      relations: [reads('orders', { ...pin('customer_id', integer(5)), through: [{ table: 'customers', column: 'id' }] })],
+    }),
+    plan: to1,
+  },
+  {
+    name: 'pinned through a key of another type shows nothing',
+    facts: selects('orders', {
+      relations: [reads('orders', { ...pin('customer_id', integer(5)), through: [{ table: 'documents', column: 'tenant' }] })],
+    }),
+    plan: unproven,
+  },
+  {
+    name: 'pinned through a column of unknown type shows nothing',
+    facts: selects('orders', {
+      relations: [reads('orders', { ...pin('customer_id', integer(5)), through: [{ table: 'countries', column: 'id' }] })],
+    }),
+    plan: unproven,
+  },
+  {
     name: 'of type text is hashed as text',
     facts: selects('documents', { relations: [reads('documents', pin('tenant', string('globex')))] }),
     plan: to0,
@@ -123,6 +144,11 @@ check('an INSERT', 'shop', [
     name: 'of rows for two shards is refused',
     facts: insert('orders', pin('customer_id', integer(5), integer(2))),
     plan: '0A000 cross_shard: rows of INSERT into table "orders" belong to 2 shards',
+  },
+  {
+    name: 'without its columns is refused',
+    facts: statement('insert', { relations: [{ ...writes('orders'), columnsUnknown: true }] }),
+    plan: unproven,
   },
   { name: 'without its key is refused', facts: insert('orders'), plan: unproven },
   {
