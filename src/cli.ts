@@ -74,12 +74,17 @@ function findLong(name: string): Option | string {
   return candidates.length === 0 ? `unrecognized option '--${name}'` : `option '--${name}' is ambiguous`;
 }
 
+/** The first thing that is wrong is what is said. */
+function fail(words: Words, message: string): void {
+  words.wrong ??= message;
+}
+
 function give(words: Words, option: Option, value: string | undefined, rest: string[]): void {
   let taken = value ?? '';
   if (option.takesValue === true && value === undefined) {
     const next = rest.shift();
-    if (next === undefined) return void (words.wrong ??= `option '--${option.name}' requires an argument`);
-    taken = next;
+    if (next === undefined) fail(words, `option '--${option.name}' requires an argument`);
+    taken = next ?? '';
   }
   words.given.set(option.name, [...(words.given.get(option.name) ?? []), taken]);
 }
@@ -87,17 +92,20 @@ function give(words: Words, option: Option, value: string | undefined, rest: str
 function readLong(words: Words, word: string, rest: string[]): void {
   const [, name = '', value] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
   const option = findLong(name);
-  if (typeof option === 'string') words.wrong ??= option;
-  else if (option.takesValue !== true && value !== undefined) words.wrong ??= `option '--${option.name}' doesn't allow an argument`;
+  if (typeof option === 'string') fail(words, option);
+  else if (option.takesValue !== true && value !== undefined) fail(words, `option '--${option.name}' doesn't allow an argument`);
   else give(words, option, value, rest);
 }
 
 function readShort(words: Words, word: string, rest: string[]): void {
   for (let at = 1; at < word.length; at++) {
     const option = options.find(({ short }) => short === word.charAt(at));
-    if (option === undefined) return void (words.wrong ??= `invalid option -- '${word.charAt(at)}'`);
-    if (option.takesValue !== true) give(words, option, '', rest);
-    else return give(words, option, at + 1 < word.length ? word.slice(at + 1) : undefined, rest);
+    if (option === undefined) fail(words, `invalid option -- '${word.charAt(at)}'`);
+    else if (option.takesValue !== true) give(words, option, '', rest);
+    else {
+      give(words, option, at + 1 < word.length ? word.slice(at + 1) : undefined, rest);
+      break;
+    }
   }
 }
 

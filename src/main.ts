@@ -37,13 +37,21 @@ function configuration(command: ServeCommand, log: RootLog): Config | undefined 
   }
 }
 
+function openLog(log: RootLog, { logfile, verbose }: Config['settings']): void {
+  try {
+    log.configure({ logfile, verbose });
+  } catch (error) {
+    throw new Error(`could not open logfile '${logfile}': ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
 /** Everything that can be wrong with the process and not with the configuration. Throws texts for the operator. */
 function prepare(command: ServeCommand, { settings }: Config, log: RootLog): void {
   const user = command.user ?? settings.user;
   if (user !== undefined && user !== '') switchUser(user);
   if (command.daemon && settings.pidfile === '') throw new Error('daemon needs pidfile configured');
   if (command.daemon && settings.logfile === '') throw new Error('daemon needs logfile configured');
-  log.configure({ logfile: settings.logfile, verbose: settings.verbose });
+  openLog(log, settings);
   if (process.getuid?.() === 0) log.warning('running as root: better give another user with -u or the setting "user"');
   if (command.reboot) log.warning('online restart (-R) is not supported, starting normally');
   checkPidFile(settings.pidfile, () => log.log('stale pidfile, removing'));

@@ -104,45 +104,65 @@ function endOfHeading(line: string): number {
   return line.indexOf(']');
 }
 
-function include(reading: Reading, target: string, file: string, line: number, depth: number): void {
-  const fail = (message: string): void => void reading.problems.push({ file, line, key: '%include', found: target, message });
-  if (depth >= maxIncludes) return fail(`include nesting level too deep: at most ${maxIncludes} files inside one another`);
-  const result = bytesOf(target, reading.read);
-  if ('why' in result) return fail(`cannot include "${target}": ${result.why}`);
-  readLines(reading, result.text, target, depth + 1);
+interface Place {
+  readonly file: string;
+  readonly line: number;
 }
 
-function readLine(reading: Reading, text: string, file: string, line: number, depth: number): void {
-  const { problems, headings, entries } = reading;
-  if (text === '' || text.startsWith(';') || text.startsWith('#')) return;
-  const included = /^%include[ \t]+(.+)$/.exec(text)?.[1];
-  if (included !== undefined) return include(reading, included, file, line, depth);
-  if (text.startsWith('[')) {
-    const end = endOfHeading(text);
-    if (end < 0) return void problems.push({ file, line, message: 'syntax error: a section is written [name]' });
-    reading.section = text.slice(1, end).trim();
-    headings.push({ name: reading.section, file, line });
-    return readLine(reading, text.slice(end + 1).trim(), file, line, depth);
+function include(reading: Reading, target: string, place: Place, depth: number): void {
+  const why = depth >= maxIncludes ? undefined : readFile(reading, target, depth + 1);
+  const tooDeep = `include nesting level too deep: at most ${maxIncludes} files inside one another`;
+  const message = depth >= maxIncludes ? tooDeep : `cannot include "${target}": ${why}`;
+  if (depth >= maxIncludes || why !== undefined) reading.problems.push({ ...place, key: '%include', found: target, message });
+}
+
+function readHeading(reading: Reading, text: string, place: Place, depth: number): void {
+  const end = endOfHeading(text);
+  if (end < 0) {
+    reading.problems.push({ ...place, message: 'syntax error: a section is written [name]' });
+    return;
   }
+  reading.section = text.slice(1, end).trim();
+  reading.headings.push({ name: reading.section, ...place });
+  readLine(reading, text.slice(end + 1).trim(), place, depth);
+}
+
+function readEntry(reading: Reading, text: string, place: Place): void {
   const end = endOfKey(text);
   // The text of such a line is not shown: it may be the second half of a password.
-  if (end < 1)
-    return void problems.push({ file, line, message: 'syntax error: expected "name = value", a [section], %include or a comment' });
-  const key = text.slice(0, end).trimEnd();
-  if (reading.section === undefined) return void problems.push({ file, line, message: 'value without section' });
-  entries.push({ section: reading.section, key, value: text.slice(end + 1).replace(/^[ \t]+/, ''), file, line });
+  if (end < 1) {
+    reading.problems.push({ ...place, message: 'syntax error: expected "name = value", a [section], %include or a comment' });
+  } else if (reading.section === undefined) {
+    reading.problems.push({ ...place, message: 'value without section' });
+  } else {
+    const value = text.slice(end + 1).replace(/^[ \t]+/, '');
+    reading.entries.push({ section: reading.section, key: text.slice(0, end).trimEnd(), value, ...place });
+  }
 }
 
-function readLines(reading: Reading, text: string, file: string, depth: number): void {
-  const lines = text.split('\n');
-  for (const [index, line] of lines.entries()) {
+const isComment = (text: string): boolean => text === '' || text.startsWith(';') || text.startsWith('#');
+
+function readLine(reading: Reading, text: string, place: Place, depth: number): void {
+  const included = /^%include[ \t]+(.+)$/.exec(text)?.[1];
+  if (isComment(text)) return;
+  if (included !== undefined) include(reading, included, place, depth);
+  else if (text.startsWith('[')) readHeading(reading, text, place, depth);
+  else readEntry(reading, text, place);
+}
+
+/** Reads the lines of a file; the result is why it cannot be read. */
+function readFile(reading: Reading, file: string, depth: number): string | undefined {
+  const result = bytesOf(file, reading.read);
+  if ('why' in result) return result.why;
+  for (const [index, line] of result.text.split('\n').entries()) {
     const trimmed = line.replace(/^[ \t\v\f\r]+|[ \t\v\f\r]+$/g, '');
     const bytes = Buffer.from(trimmed, 'latin1');
-    const isComment = trimmed === '' || trimmed.startsWith(';') || trimmed.startsWith('#');
-    if (isComment) continue;
-    if (isUtf8(bytes)) readLine(reading, bytes.toString('utf8'), file, index + 1, depth);
-    else reading.problems.push({ file, line: index + 1, message: 'the line is not UTF-8' });
+    const place = { file, line: index + 1 };
+    if (isComment(trimmed)) continue;
+    if (isUtf8(bytes)) readLine(reading, bytes.toString('utf8'), place, depth);
+    else reading.problems.push({ ...place, message: 'the line is not UTF-8' });
   }
+  return undefined;
 }
 
 /** A value that the package gives back unchanged: JSON in ASCII, for it loses lines with U+2028. */
@@ -154,7 +174,7 @@ function quoted(value: string): string {
 /** The entries with their values as the package decodes them. */
 function decoded(entries: readonly IniEntry[]): readonly IniEntry[] {
   const document = ['[values]', ...entries.map((entry, index) => `${index}=${quoted(entry.value)}`)].join('\n');
-  const values = decode(document)['values'] ?? {};
+  const values = decode(document).values ?? {};
   // Even quoted, `true`, `false` and `null` come back as what they are in JavaScript: String() undoes exactly that.
   return entries.map((entry, index) => ({ ...entry, value: String(values[index]) }));
 }
@@ -162,12 +182,8 @@ function decoded(entries: readonly IniEntry[]): readonly IniEntry[] {
 /** Reads a file and all that it includes. Never throws: problems are in the result, and reading goes on behind each. */
 export function readIni(file: string, read: ReadFile): IniFile {
   const reading: Reading = { read, entries: [], headings: [], problems: [], section: undefined };
-  const result = bytesOf(file, read);
-  if ('why' in result) {
-    const message = `cannot read the configuration file: ${result.why}`;
-    return { entries: [], headings: [], problems: [{ file, line: 0, message }] };
-  }
-  readLines(reading, result.text, file, 0);
+  const why = readFile(reading, file, 0);
+  if (why !== undefined) reading.problems.push({ file, line: 0, message: `cannot read the configuration file: ${why}` });
   return { entries: decoded(reading.entries), headings: reading.headings, problems: reading.problems };
 }
 

@@ -72,7 +72,7 @@ function bySection(ini: IniFile): ReadonlyMap<string, readonly IniEntry[]> {
 
 function isImplemented(name: SettingName, value: SettingValue): boolean {
   const spec = settingSpec(name);
-  return spec !== undefined && spec.implemented && (spec.implementedValues?.includes(String(value)) ?? true);
+  return spec?.implemented === true && (spec.implementedValues?.includes(String(value)) ?? true);
 }
 
 /**

@@ -17,7 +17,9 @@ function typeText(spec: SettingSpec): string {
   return 'text';
 }
 
-const defaultText = (spec: SettingSpec): string => (spec.default === null || spec.default === '' ? '—' : `\`${spec.default}\``);
+/** As it would stand in a file. */
+const defaultValue = (spec: SettingSpec): string => spec.default ?? (spec.type === 'string' ? '' : '0');
+const defaultText = (spec: SettingSpec): string => (defaultValue(spec) === '' ? '—' : `\`${defaultValue(spec)}\``);
 
 function statusText(spec: SettingSpec): string {
   if (!spec.implemented) return 'not yet';
@@ -52,7 +54,7 @@ function commentOf(spec: SettingSpec): string {
 }
 
 function iniLines([name, spec]: readonly [SettingName, SettingSpec]): readonly string[] {
-  return [commentOf(spec), `;${name} = ${spec.default ?? ''}`.trimEnd(), ''];
+  return [commentOf(spec), `;${name} = ${defaultValue(spec)}`.trimEnd(), ''];
 }
 
 /** The reference file: every setting with its default, commented out. */

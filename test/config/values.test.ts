@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Parsed } from '../../src/config/values.ts';
 import { commaList, defaultSettings, formatG, parseBoolean, parseEnum, parseInteger, parseSeconds } from '../../src/config/values.ts';
 
-const valueOf = <T>(parsed: Parsed<T>): T | string => (parsed.ok ? parsed.value : `allowed: ${parsed.allowed}`);
+const shown = <T>(parsed: Parsed<T>): T | string => (parsed.ok ? parsed.value : `allowed: ${parsed.allowed}`);
 
 test('integers are read as strtol reads them with base 0', () => {
   const cases: readonly (readonly [string, number])[] = [
@@ -17,15 +17,15 @@ test('integers are read as strtol reads them with base 0', () => {
     ['-0', 0],
     ['2147483647', 2147483647],
   ];
-  for (const [text, value] of cases) assert.ok(Object.is(valueOf(parseInteger(text)), value), text);
-  assert.equal(valueOf(parseInteger('-1', -1)), -1);
+  for (const [text, value] of cases) assert.ok(Object.is(shown(parseInteger(text)), value), text);
+  assert.equal(shown(parseInteger('-1', -1)), -1);
 });
 
 test('what is not wholly an integer, or out of range, is refused', () => {
   for (const text of ['', ' 1', '08', '1.5', '1e3', '10s', '0x', '1 000', '2147483648', '-1', 'ten', '--1', '1_000']) {
     assert.equal(parseInteger(text).ok, false, text);
   }
-  assert.equal(valueOf(parseInteger('70000', 0, 65535)), 'allowed: an integer from 0 to 65535');
+  assert.equal(shown(parseInteger('70000', 0, 65535)), 'allowed: an integer from 0 to 65535');
 });
 
 test('seconds are decimal and become milliseconds', () => {
@@ -41,7 +41,7 @@ test('seconds are decimal and become milliseconds', () => {
     ['0.3', 300],
     ['010', 10000],
   ];
-  for (const [text, value] of cases) assert.equal(valueOf(parseSeconds(text)), value, text);
+  for (const [text, value] of cases) assert.equal(shown(parseSeconds(text)), value, text);
 });
 
 test('a unit, a sign or a word is no number of seconds', () => {
@@ -49,14 +49,14 @@ test('a unit, a sign or a word is no number of seconds', () => {
 });
 
 test('booleans are integers or words', () => {
-  for (const text of ['1', 'on', 'YES', 'True', '2', '-1', '0x1']) assert.equal(valueOf(parseBoolean(text)), true, text);
-  for (const text of ['0', 'off', 'No', 'FALSE', '00']) assert.equal(valueOf(parseBoolean(text)), false, text);
-  assert.equal(valueOf(parseBoolean('enabled')), 'allowed: 0 or 1');
+  for (const text of ['1', 'on', 'YES', 'True', '2', '-1', '0x1']) assert.equal(shown(parseBoolean(text)), true, text);
+  for (const text of ['0', 'off', 'No', 'FALSE', '00']) assert.equal(shown(parseBoolean(text)), false, text);
+  assert.equal(shown(parseBoolean('enabled')), 'allowed: 0 or 1');
 });
 
 test('enums are read in any case and kept in their own', () => {
-  assert.equal(valueOf(parseEnum('Round-Robin', ['round-robin', 'disable'])), 'round-robin');
-  assert.equal(valueOf(parseEnum('random', ['round-robin', 'disable'])), 'allowed: round-robin, disable');
+  assert.equal(shown(parseEnum('Round-Robin', ['round-robin', 'disable'])), 'round-robin');
+  assert.equal(shown(parseEnum('random', ['round-robin', 'disable'])), 'allowed: round-robin, disable');
 });
 
 test('numbers are printed as %g of C prints them', () => {
