@@ -52,8 +52,10 @@ function prepare(command: ServeCommand, { settings }: Config, log: RootLog): voi
   if (command.daemon && settings.pidfile === '') throw new Error('daemon needs pidfile configured');
   if (command.daemon && settings.logfile === '') throw new Error('daemon needs logfile configured');
   openLog(log, settings);
-  if (process.getuid?.() === 0) log.warning('running as root: better give another user with -u or the setting "user"');
-  if (command.reboot) log.warning('online restart (-R) is not supported, starting normally');
+  // The one in the background need not say again what its parent has said.
+  const warn = isInBackground() ? () => {} : log.warning;
+  if (process.getuid?.() === 0) warn('running as root: better give another user with -u or the setting "user"');
+  if (command.reboot) warn('online restart (-R) is not supported, starting normally');
   checkPidFile(settings.pidfile, () => log.log('stale pidfile, removing'));
 }
 

@@ -16,7 +16,7 @@ const textOf = (name: string): string => readFileSync(inProject(name), 'utf8');
 
 /** The file must be `expected`, or becomes it. */
 function assertFile(name: string, expected: string): void {
-  if (process.env['UPDATE'] === '1') writeFileSync(inProject(name), expected);
+  if (process.env.UPDATE === '1') writeFileSync(inProject(name), expected);
   assert.equal(textOf(name), expected, `${name} is stale: run this test with UPDATE=1`);
 }
 

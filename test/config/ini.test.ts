@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { readIni, unquoteName } from '../../src/config/ini.ts';
 import { entriesOf, filesOf } from './loading.ts';
 
@@ -157,4 +158,27 @@ test('names are plain, or inside single or double quotes that are doubled inside
   assert.equal(unquoteName(`'o''brien'`), `o'brien`);
   assert.equal(unquoteName(`"say ""hi"""`), 'say "hi"');
   for (const wrong of ['we ird', `'open`, `''`, `'a'b'`, 'a:b', 'ä', `"'`]) assert.equal(unquoteName(wrong), undefined, wrong);
+});
+
+test('any value without a line end comes back as it was, whatever is in it', () => {
+  const value = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom(...`;#"'\\\\=[]{}%.$ tn`) }));
+  const line = value.filter((text) => !/[\0\n]/.test(text)).map((text) => text.replace(/^[ \t]+|[ \t\v\f\r]+$/g, ''));
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 5 }), (values) => {
+      const entries = entriesOf(`[s]\n${values.map((text) => `k = ${text}\n`).join('')}`);
+      assert.deepEqual(
+        entries,
+        values.map((text) => `[s] k=${text}`),
+      );
+    }),
+  );
+});
+
+test('no file, however broken, makes the reader throw', () => {
+  const piece = fc.oneof(fc.constantFrom('[', ']', '=', '\n', '\r', "'", '"', ';', '#', '%include x', 'a', ' ', '\ufeff'), fc.string());
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+      readIni('a.ini', filesOf({ 'a.ini': pieces.join(''), x: pieces.slice(1).join('') }));
+    }),
+  );
 });
