@@ -175,13 +175,13 @@ type ByKey = Extract<TableSpec['placement'], { kind: 'key' }>;
 
 /** The shards of one pin's values, or why it proves nothing. */
 type Proof =
-  | { readonly kind: 'shards'; readonly shards: ReadonlySet<number> }
+  | { readonly kind: 'shards'; readonly shards: readonly number[] }
   | { readonly kind: 'null' }
   | { readonly kind: 'unbound'; readonly reason: string }
   | { readonly kind: 'unproven'; readonly reason: string };
 
 const prove = (pinned: readonly Operand[], placement: ByKey, context: KeyContext, operands: Operands, database: ShardedDatabase): Proof => {
-  const shards = new Set<number>();
+  const shards: number[] = [];
   for (const operand of pinned) {
     const key = readKey(operand, operands, context);
     if (key.kind === 'null' && context.use !== 'compared') return key;
@@ -189,7 +189,8 @@ const prove = (pinned: readonly Operand[], placement: ByKey, context: KeyContext
     if (key.kind === 'null') continue;
     if (key.kind !== 'value') return key;
     const hash = partitionHash(key.value);
-    shards.add(placement.shardBy === 'hash' ? remainder(hash, database.shards.length) : database.buckets[bucketOf(hash)]!);
+    const shard = placement.shardBy === 'hash' ? remainder(hash, database.shards.length) : database.buckets[bucketOf(hash)]!;
+    if (!shards.includes(shard)) shards.push(shard);
   }
   return { kind: 'shards', shards };
 };
@@ -198,7 +199,7 @@ const keyDemand = (relation: Relation, placement: ByKey, use: KeyUse, operands: 
   const { database } = setting;
   const { column, type } = placement;
   const table = shownTable(relation);
-  let shards: ReadonlySet<number> | undefined;
+  let shards: readonly number[] | undefined;
   let reason: string | undefined;
   for (const pin of relation.pins) {
     if (pin.column !== column) continue;
@@ -211,11 +212,11 @@ const keyDemand = (relation: Relation, placement: ByKey, use: KeyUse, operands: 
     if (proof.kind === 'null') return refuse.nullKey(table, column);
     if (proof.kind === 'unbound' && setting.describeOnly) return anyForDescribe;
     if (proof.kind !== 'shards') reason ??= `Its shard key "${column}" is not proven: ${proof.reason}.`;
-    else shards = shards ? new Set([...shards].filter((shard) => proof.shards.has(shard))) : proof.shards;
+    else shards = shards?.filter((shard) => proof.shards.includes(shard)) ?? proof.shards;
   }
   if (relation.columnsUnknown) return refuse.columnsNotNamed(table, column);
-  if (!shards || (shards.size === 0 && use !== 'compared')) return refuse.keyNotProven(table, column, type, use === 'assigned', reason);
-  if (shards.size > 1) return refuse.keysOnManyShards(table, use === 'assigned', shards.size);
+  if (!shards || (shards.length === 0 && use !== 'compared')) return refuse.keyNotProven(table, column, type, use === 'assigned', reason);
+  if (shards.length > 1) return refuse.keysOnManyShards(table, use === 'assigned', shards.length);
   const [shard] = shards;
   if (shard === undefined) return noRow;
   return {

@@ -84,7 +84,7 @@ const wrongType = (name: string, type: number, key: KeyType): Key => unproven(`$
 const integerParameter = (format: BoundValue['format'], type: number, bytes: Uint8Array, name: string): Key => {
   const size = integerSize.get(type);
   if (type !== 0 && size === undefined) return wrongType(name, type, 'integer');
-  const value = format === 'text' ? parseInteger(ascii(bytes)) : binaryInteger(bytes, size);
+  const value = format === 'text' ? (plainDigits(bytes) ?? parseInteger(ascii(bytes))) : binaryInteger(bytes, size);
   if (!value || (size !== undefined && !fits(value, size))) return unproven(`${name} is not an integer of its type`);
   return { kind: 'value', value };
 };
@@ -132,6 +132,17 @@ const longest = 200;
 
 const ascii = (bytes: Uint8Array): string => (bytes.length > longest ? '' : String.fromCharCode(...bytes));
 
+/** The common spelling, 1 to 15 digits and nothing else, without making a string of it. */
+const plainDigits = (bytes: Uint8Array): Integer | undefined => {
+  if (bytes.length === 0 || bytes.length > 15) return undefined;
+  let value = 0;
+  for (const byte of bytes) {
+    if (byte < 0x30 || byte > 0x39) return undefined;
+    value = value * 10 + (byte - 0x30);
+  }
+  return halves(value);
+};
+
 const spelling = /^[ \t\n\v\f\r]*([+-]?)(?:(\d+(?:_\d+)*)|(0[xX](?:_?[0-9a-fA-F])+|0[oO](?:_?[0-7])+|0[bB](?:_?[01])+))[ \t\n\v\f\r]*$/;
 
 /**
@@ -141,10 +152,10 @@ const spelling = /^[ \t\n\v\f\r]*([+-]?)(?:(\d+(?:_\d+)*)|(0[xX](?:_?[0-9a-fA-F]
 export const parseInteger = (text: string): Integer | undefined => {
   if (text.length > longest) return undefined;
   const [, sign, digits, based] = spelling.exec(text) ?? [];
-  const plainDigits = (digits ?? based)?.replaceAll('_', '');
-  if (plainDigits === undefined) return undefined;
-  if (digits !== undefined && plainDigits.length <= 15) return halves(sign === '-' ? -Number(plainDigits) : Number(plainDigits));
-  const magnitude = BigInt(plainDigits);
+  const joined = (digits ?? based)?.replaceAll('_', '');
+  if (joined === undefined) return undefined;
+  if (digits !== undefined && joined.length <= 15) return halves(sign === '-' ? -Number(joined) : Number(joined));
+  const magnitude = BigInt(joined);
   const value = sign === '-' ? -magnitude : magnitude;
   if (BigInt.asIntN(64, value) !== value) return undefined;
   return { kind: 'integer', hi: Number((value >> 32n) & 0xffffffffn), lo: Number(value & 0xffffffffn) };

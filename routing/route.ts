@@ -53,7 +53,7 @@ const routeSharded = (list: readonly Routable[], database: ShardedDatabase, view
   const demand = listDemand(list, {
     database,
     catalog: view.catalog,
-    utf8: /^(utf-?8|unicode)$/i.test(view.clientEncoding ?? ''),
+    utf8: view.clientEncoding === 'UTF8' || /^(utf-?8|unicode)$/i.test(view.clientEncoding ?? ''),
     pinned: view.pinned,
     describeOnly,
   });

@@ -149,6 +149,13 @@ describe('parameters', () => {
     assert.equal(param('text', 0, '5.0', context('integer')), 'unproven: parameter $1 is not an integer of its type');
   });
 
+  it('of every spelling are read alike in text', () => {
+    for (const text of ['0', '7', '007', '4294967296', '999999999999999', '1000000000000000', '-7', ' 7', '7 ', '+7', '0x7', '1_0'])
+      assert.equal(param('text', 0, text, context('integer')), shown(parseInteger(text)!));
+    for (const text of ['', 'a', '7a', '/', ':', '9223372036854775808'])
+      assert.match(param('text', 0, text, context('integer')), /^unproven/);
+  });
+
   it('of integer types in binary', () => {
     for (const type of [0, int8]) assert.equal(param('binary', type, big(8, -5_000_000_000n), context('integer')), '-5000000000');
     for (const type of [0, int4]) assert.equal(param('binary', type, big(4, -5n), context('integer')), '-5');
