@@ -75,14 +75,8 @@ const tablesDemand = (statement: Statement, operands: Operands, setting: Setting
     demand = both(demand, relationDemand(relation, statement, operands, setting));
     if (demand.kind === 'reject') return demand;
   }
-  if (
-    demand.kind === 'any' &&
-    demand.why === 'everywhere' &&
-    statement.verb === 'select' &&
-    !statement.readOnly &&
-    statement.functions.length === 0
-  )
-    return refuse.everywhereLock(statement.relations.map(({ name }) => name).find((name) => setting.database.tables.has(name)) ?? '');
+  if (demand.kind === 'any' && demand.why === 'everywhere' && statement.verb === 'select' && !statement.readOnly)
+    return refuse.everywhereLock(statement.relations.find(({ name }) => setting.database.tables.has(name))?.name ?? '');
   return codeDemand(demand, statement, setting);
 };
 
@@ -90,20 +84,19 @@ const tablesDemand = (statement: Statement, operands: Operands, setting: Setting
 export const both = (one: Demand, other: Demand): Demand => {
   if (one.kind === 'reject') return one;
   if (other.kind === 'reject') return other;
-  if (one.kind === 'any')
-    return other.kind === 'any' && one.why === 'everywhere'
-      ? one
-      : one === anyShard || other.kind === 'shard'
-        ? other
-        : preferred(one, other);
-  if (other.kind === 'any') return one;
-  if (one.shard === other.shard) return one.why === 'key' || other.why !== 'key' ? one : other;
-  return one.table !== undefined && other.table !== undefined
-    ? refuse.tablesOnManyShards(one.table, other.table)
-    : refuse.statementsOnManyShards();
+  if (one.kind === 'shard') return other.kind === 'shard' ? sameShard(one, other) : one;
+  if (other.kind === 'shard') return other;
+  // Of two demands for any shard, the one that tells more.
+  return one === anyShard || (one.why !== 'everywhere' && other.why === 'everywhere') ? other : one;
 };
 
-const preferred = (one: Demand, other: Demand): Demand => (other.kind === 'any' && other.why === 'everywhere' ? other : one);
+type ShardDemand = Extract<Demand, { kind: 'shard' }>;
+
+const sameShard = (one: ShardDemand, other: ShardDemand): Demand => {
+  if (one.shard === other.shard) return one.why === 'key' || other.why !== 'key' ? one : other;
+  if (one.table === undefined || other.table === undefined) return refuse.statementsOnManyShards();
+  return refuse.tablesOnManyShards(one.table, other.table);
+};
 
 /** Functions and operators run on the one shard and see its rows only. */
 const codeDemand = (tables: Demand, { functions, operators, effects }: Statement, { database, catalog }: Setting): Demand => {
