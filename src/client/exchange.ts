@@ -1,0 +1,175 @@
+/**
+ * A client's exchange in a server's queue: forwards the answer, puts back what the server was not asked for, and counts what the session
+ * must know when the answer is whole: which statements completed, whether one failed, whether COPY waits for the client's data.
+ */
+import type { Exchange, Lost } from '../server/exchange.ts';
+import type { Server } from '../server/server.ts';
+import * as code from '../wire/codes.ts';
+import { messageFields } from '../wire/read.ts';
+import { OwedList } from './owed.ts';
+
+/** The session, as its exchange needs it. */
+export interface ExchangeClient {
+  /** Called before the first byte of the answer leaves: the client learns of parameters that are different here. */
+  answerBegins(server: Server): void;
+  forward(chunk: Buffer, start: number, end: number): void;
+  /** The server changed a reported parameter; the frame was forwarded. */
+  parametersChanged(server: Server): void;
+  answered(exchange: ClientExchange, server: Server, status: number): void;
+  exchangeLost(exchange: ClientExchange, server: Server, lost: Lost): void;
+}
+
+export class ClientExchange implements Exchange {
+  readonly #client: ExchangeClient;
+  /** A Query or FunctionCall; otherwise frames of the extended protocol up to Sync. */
+  readonly simple: boolean;
+  readonly startedMs: number;
+  owed: OwedList | undefined;
+  /** The client may still add to it. */
+  open: boolean;
+  /** Statements that completed, in order; after an error none of the rest did. */
+  completed = 0;
+  failed = false;
+  sqlstate: string | undefined;
+  /** The last statement stopped at its row limit and its portal can go on. */
+  suspended = false;
+  /** Its ReadyForQuery is not for the client: the Sync that asked for it was ours. */
+  silent = false;
+  /** The server has asked for COPY data so many times, the client has ended it so many times. */
+  copiesAsked = 0;
+  copiesEnded = 0;
+  /** The last Parse of the unnamed statement was confirmed. */
+  parseConfirmed = false;
+  /** What was in front of it failed: the client gets this instead of the answer. */
+  #instead: Buffer | undefined;
+  #begun = false;
+
+  constructor(client: ExchangeClient, simple: boolean, open: boolean, startedMs: number) {
+    this.#client = client;
+    this.simple = simple;
+    this.open = open;
+    this.startedMs = startedMs;
+  }
+
+  accountFor(): OwedList {
+    this.owed ??= new OwedList((frame) => this.#client.forward(frame, 0, frame.length));
+    return this.owed;
+  }
+
+  /** The replay in front of it was refused: nothing of the answer is for the client but this error. */
+  answerInstead(error: Buffer): void {
+    this.#instead = error;
+  }
+
+  get replaced(): boolean {
+    return this.#instead !== undefined;
+  }
+
+  /** COPY FROM STDIN is running and the client's data is wanted. */
+  get wantsCopyData(): boolean {
+    return this.copiesAsked > this.copiesEnded;
+  }
+
+  /** Puts back answers whose turn has come, when everything the server was asked so far is answered. */
+  pump(server: Server): void {
+    if (this.#instead !== undefined || this.owed === undefined || !this.owed.givesNext) return;
+    server.flushSlice();
+    this.#begin(server);
+    this.owed.pump();
+  }
+
+  #begin(server: Server): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#client.answerBegins(server);
+  }
+
+  answer(server: Server, type: number, chunk: Buffer, start: number, end: number): boolean {
+    if (this.#instead !== undefined) return false;
+    this.#begin(server);
+    switch (type) {
+      case code.DATA_ROW:
+      case code.COPY_DATA:
+        return true;
+      case code.NOTICE_RESPONSE:
+        return true;
+      case code.PARAMETER_STATUS:
+        this.#client.parametersChanged(server);
+        return true;
+      case code.ERROR_RESPONSE:
+        return this.#error(server, chunk, start, end);
+      case code.COPY_IN_RESPONSE:
+      case code.COPY_BOTH_RESPONSE:
+        this.#copyAsked();
+        break;
+      case code.COMMAND_COMPLETE:
+      case code.EMPTY_QUERY_RESPONSE:
+        this.suspended = false;
+        this.completed += 1;
+        break;
+      case code.PORTAL_SUSPENDED:
+        this.suspended = true;
+        this.completed += 1;
+        break;
+      case code.PARSE_COMPLETE:
+        this.parseConfirmed = true;
+        break;
+    }
+    return this.owed === undefined || this.#owedAnswer(server, type);
+  }
+
+  #owedAnswer(server: Server, type: number): boolean {
+    this.pump(server);
+    const forward = this.owed!.take(type);
+    if (!forward && this.owed!.givesNext) this.pump(server);
+    return forward;
+  }
+
+  /** A Sync that the client sent ahead of the data was read, and passed over, as part of the COPY: another one is to come. */
+  #copyAsked(): void {
+    this.copiesAsked += 1;
+    if (!this.simple && this.wantsCopyData) this.open = true;
+  }
+
+  #error(server: Server, chunk: Buffer, start: number, end: number): boolean {
+    this.failed = true;
+    this.suspended = false;
+    this.copiesEnded = this.copiesAsked;
+    this.sqlstate = messageFields(chunk, start, end).sqlstate;
+    if (this.owed === undefined) return true;
+    this.pump(server);
+    const frame = Buffer.from(chunk.subarray(start, end));
+    const mended = this.owed.fail(frame);
+    if (mended === frame) return true;
+    server.flushSlice();
+    this.deliver(mended, 0, mended.length);
+    return false;
+  }
+
+  streams(type: number): boolean {
+    if (this.#instead !== undefined) return false;
+    if (type === code.ERROR_RESPONSE) this.failed = true;
+    if (this.owed === undefined) return true;
+    return this.owed.take(type);
+  }
+
+  deliver(chunk: Buffer, start: number, end: number): void {
+    this.#client.forward(chunk, start, end);
+  }
+
+  ready(server: Server, status: number): void {
+    if (this.#instead !== undefined) {
+      this.failed = true;
+      this.#client.forward(this.#instead, 0, this.#instead.length);
+    } else {
+      this.#begin(server);
+      if (!this.failed) this.pump(server);
+    }
+    this.open = false;
+    this.#client.answered(this, server, status);
+  }
+
+  lost(server: Server, lost: Lost): void {
+    this.#client.exchangeLost(this, server, lost);
+  }
+}

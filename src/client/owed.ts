@@ -1,0 +1,89 @@
+/**
+ * The answers that a server owes for the frames of one exchange, where they are not simply all the client's: an answer to a frame of ours
+ * is absorbed, and an answer that the server was not asked for (it has the statement already) is put back in its place.
+ * An exchange without such frames has no list at all.
+ */
+import * as code from '../wire/codes.ts';
+
+/** Which frame the answer is to. `nothing`: the server was not asked, `give` is the whole answer. */
+export type OwedTo = 'parse' | 'bind' | 'describe' | 'execute' | 'close' | 'nothing';
+
+export interface Owed {
+  readonly to: OwedTo;
+  /** Not for the client. */
+  readonly absorb?: boolean;
+  /** Sent to the client in this place (with `nothing`). */
+  readonly give?: Buffer;
+  /** Undoes what was believed when the frame was sent; called when an error keeps the server from getting to it, or is its answer. */
+  readonly undo?: () => void;
+  /** Changes the error that answers this frame, when one does. */
+  readonly mendError?: (frame: Buffer) => Buffer;
+}
+
+/** Does this answer frame complete what is owed? */
+function completes(to: OwedTo, type: number): boolean {
+  switch (to) {
+    case 'parse':
+      return type === code.PARSE_COMPLETE;
+    case 'bind':
+      return type === code.BIND_COMPLETE;
+    case 'describe':
+      return type === code.ROW_DESCRIPTION || type === code.NO_DATA;
+    case 'execute':
+      return type === code.COMMAND_COMPLETE || type === code.EMPTY_QUERY_RESPONSE || type === code.PORTAL_SUSPENDED;
+    case 'close':
+      return type === code.CLOSE_COMPLETE;
+    case 'nothing':
+      return false;
+  }
+}
+
+export class OwedList {
+  readonly #list: Owed[] = [];
+  #at = 0;
+  readonly #give: (frame: Buffer) => void;
+
+  /** `give` sends a frame to the client. */
+  constructor(give: (frame: Buffer) => void) {
+    this.#give = give;
+  }
+
+  push(owed: Owed): void {
+    this.#list.push(owed);
+  }
+
+  /** Puts back every answer whose turn has come without the server. */
+  pump(): void {
+    while (this.#list[this.#at]?.to === 'nothing') {
+      this.#give(this.#list[this.#at]!.give!);
+      this.#at += 1;
+    }
+  }
+
+  /** Whether answers of ours are next in line, so that what the server sent must leave first. */
+  get givesNext(): boolean {
+    return this.#list[this.#at]?.to === 'nothing';
+  }
+
+  /** Takes one answer frame; true when the client gets it. */
+  take(type: number): boolean {
+    const owed = this.#list[this.#at];
+    if (owed === undefined) return true;
+    if (completes(owed.to, type)) this.#at += 1;
+    return owed.absorb !== true;
+  }
+
+  /** The server refused the frame whose turn it is; it will not get to the rest. Returns the error as the client shall see it. */
+  fail(frame: Buffer): Buffer {
+    const failed = this.#list[this.#at];
+    const rest = this.#list.slice(this.#at).reverse();
+    this.#at = this.#list.length;
+    for (const owed of rest) owed.undo?.();
+    return failed?.mendError?.(frame) ?? frame;
+  }
+
+  /** Everything owed has come, but for what is put back. */
+  get done(): boolean {
+    return this.#at === this.#list.length;
+  }
+}

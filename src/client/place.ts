@@ -1,0 +1,86 @@
+/**
+ * What a session needs from the process around it, as an interface that the worker implements. Sessions know nothing of pools' insides,
+ * of other sessions, or of configuration files.
+ */
+import type { Catalog, Database, PinReason, Plan, Target } from '../../routing/index.ts';
+import type { PoolMode } from '../config/config.ts';
+import type { Waiter } from '../pool/pool.ts';
+import type { Server } from '../server/server.ts';
+import type { Label } from '../server/settings.ts';
+import type { Clock } from '../timers.ts';
+import type { Credentials } from './credentials.ts';
+import type { Texts } from './statements.ts';
+
+/** The line that a waiter stands in. */
+export interface Line {
+  leave(): void;
+}
+
+/** What holds for a session at this moment; asked at the start of each exchange, so that a reload is obeyed by the next one. Milliseconds; 0: no limit. */
+export interface SessionPolicy {
+  readonly mode: PoolMode;
+  readonly clientIdleMs: number;
+  readonly idleTransactionMs: number;
+  readonly transactionMs: number;
+  readonly queryMs: number;
+  readonly queryWaitMs: number;
+  readonly queryWaitNotifyMs: number;
+  readonly maxPreparedStatements: number;
+  readonly resetQuery: string;
+  readonly resetAlways: boolean;
+}
+
+/** Counted for each database entry; plain numbers. Times in milliseconds. */
+export interface Tally {
+  assignments: number;
+  transactions: number;
+  queries: number;
+  receivedBytes: number;
+  sentBytes: number;
+  transactionMs: number;
+  queryMs: number;
+  waitMs: number;
+  clientParses: number;
+  serverParses: number;
+  binds: number;
+  logins: number;
+}
+
+export interface Place {
+  readonly clock: Clock;
+  readonly texts: Texts;
+  /** The database as routing sees it now; undefined when a reload has removed it. */
+  database(name: string): Database | undefined;
+  policy(database: string, user: string): SessionPolicy;
+  catalog(database: string): Catalog | undefined;
+  /** A server of the target at once, or the line in which the waiter now stands. */
+  acquire(target: Target, credentials: Credentials, waiter: Waiter): Server | Line;
+  tally(database: string): Tally;
+  planned(database: string, plan: Plan): void;
+  exchangeDone(database: string, plan: Plan | undefined, ms: number, failed: boolean): void;
+  waited(database: string, ms: number): void;
+  pinned(sessionId: number, reason: PinReason, statement: string): void;
+  unpinned(reason: PinReason, ms: number): void;
+}
+
+export function newTally(): Tally {
+  return {
+    assignments: 0,
+    transactions: 0,
+    queries: 0,
+    receivedBytes: 0,
+    sentBytes: 0,
+    transactionMs: 0,
+    queryMs: 0,
+    waitMs: 0,
+    clientParses: 0,
+    serverParses: 0,
+    binds: 0,
+    logins: 0,
+  };
+}
+
+/** The settings label of who asks, for a pool to prefer a server that carries it. */
+export interface Asking {
+  readonly label: Label;
+}

@@ -1,0 +1,198 @@
+/**
+ * A request: the frames of one exchange that are not sent yet, copied out of the read buffer, with what was decoded of them. It is
+ * complete with a Query, a Sync or a FunctionCall; Flush, a large frame or a full buffer send what is there so far and the exchange stays
+ * open. Decides nothing.
+ */
+import type { BoundValue, Facts, Operands } from '../../routing/index.ts';
+import type { Prepared } from '../server/prepared.ts';
+import * as code from '../wire/codes.ts';
+import { bindNames, boundParameters, executeBody, namedTarget, parseBody, queryText } from '../wire/read.ts';
+import { preparedOf, type Reading, type StatementNames, type Texts } from './statements.ts';
+
+/** One frame of the request, at [start, end) of its bytes. */
+export interface Item {
+  readonly type: number;
+  readonly start: number;
+  readonly end: number;
+  /** Statement or portal name as the client said it; for Bind the statement's. */
+  readonly name?: string;
+  /** For Bind and Execute. */
+  readonly portal?: string;
+  /** Where the part begins that does not change when a name does: after the name(s). */
+  readonly rest?: number;
+  /** Parse, and Bind/Describe/Close of a known statement: which one. */
+  readonly prepared?: Prepared | undefined;
+  /** Describe and Close: `S` or `P`. */
+  readonly target?: number;
+  /** Execute with a row limit. */
+  readonly limited?: boolean;
+}
+
+/** What routing is asked about: a statement's Facts with the values bound to it, if any were. */
+export interface Asked {
+  readonly facts: Facts;
+  readonly operands?: Operands;
+}
+
+/** Bytes gathered before an exchange is sent although it is not complete. */
+export const GATHER_LIMIT = 64 * 1024;
+
+export class Request {
+  bytes: Buffer = Buffer.allocUnsafe(1024);
+  length = 0;
+  items: Item[] = [];
+  /** Portals bound in this request, over those that the session has open. */
+  readonly #texts: Texts;
+  readonly #names: StatementNames;
+  /** Statement names given in this request: known to it before the server has confirmed them. */
+  readonly #parsed = new Map<string, Prepared | undefined>();
+  readonly #bound = new Map<string, Prepared | undefined>();
+  /** The Facts of a Query. */
+  simple: Facts | undefined;
+  /** Facts of each Execute, in order; undefined where the portal is not known to us. */
+  readonly executed: (Facts | undefined)[] = [];
+  /** The unnamed statement was parsed in this request. */
+  get parsedUnnamed(): boolean {
+    return this.#parsed.get('') !== undefined;
+  }
+
+  constructor(texts: Texts, names: StatementNames) {
+    this.#texts = texts;
+    this.#names = names;
+  }
+
+  clear(): void {
+    this.items = [];
+    this.length = 0;
+    this.simple = undefined;
+    this.#parsed.clear();
+    this.#bound.clear();
+    this.executed.length = 0;
+    if (this.bytes.length > 4 * GATHER_LIMIT) this.bytes = Buffer.allocUnsafe(1024);
+  }
+
+  /** After a part was sent while the exchange stays open: its frames are gone, what was named stays known. */
+  sent(): void {
+    this.items = [];
+    this.length = 0;
+    this.executed.length = 0;
+  }
+
+  get empty(): boolean {
+    return this.items.length === 0;
+  }
+
+  /** Adds a whole frame. */
+  add(type: number, chunk: Buffer, start: number, end: number, reading: Reading): void {
+    const at = this.#copy(chunk, start, end);
+    this.items.push(this.#decode(type, at, this.length, reading));
+  }
+
+  #copy(chunk: Buffer, start: number, end: number): number {
+    const at = this.length;
+    const needed = at + end - start;
+    if (needed > this.bytes.length) {
+      const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.bytes.length));
+      this.bytes.copy(grown, 0, 0, at);
+      this.bytes = grown;
+    }
+    chunk.copy(this.bytes, at, start, end);
+    this.length = needed;
+    return at;
+  }
+
+  #decode(type: number, start: number, end: number, reading: Reading): Item {
+    switch (type) {
+      case code.QUERY: {
+        const text = queryText(this.bytes, start, end);
+        if (text !== undefined) this.simple = this.#texts.textOf(text, reading).facts;
+        return { type, start, end };
+      }
+      case code.PARSE:
+        return this.#parse(start, end, reading);
+      case code.BIND:
+        return this.#bind(start, end);
+      case code.DESCRIBE:
+      case code.CLOSE: {
+        const body = namedTarget(this.bytes, start, end);
+        if (body === undefined) return { type, start, end };
+        const prepared = body.target === code.TARGET_STATEMENT ? this.#statement(body.name) : undefined;
+        if (type === code.CLOSE && body.target === code.TARGET_STATEMENT) this.#parsed.set(body.name, undefined);
+        return { type, start, end, name: body.name, target: body.target, prepared };
+      }
+      case code.EXECUTE: {
+        const body = executeBody(this.bytes, start, end);
+        if (body === undefined) return { type, start, end };
+        this.executed.push(this.#portal(body.portal)?.facts);
+        return { type, start, end, portal: body.portal, limited: body.maxRows > 0 };
+      }
+      default:
+        return { type, start, end };
+    }
+  }
+
+  #parse(start: number, end: number, reading: Reading): Item {
+    const body = parseBody(this.bytes, start, end);
+    if (body === undefined) return { type: code.PARSE, start, end };
+    const text = this.#texts.textOf(body.text, reading);
+    const prepared = preparedOf(text, body.types, this.bytes.subarray(body.afterName, end));
+    // A name in use stays what it was: the server will refuse the second Parse.
+    if (body.name === '' || this.#statement(body.name) === undefined) this.#parsed.set(body.name, prepared);
+    return { type: code.PARSE, start, end, name: body.name, rest: body.afterName, prepared };
+  }
+
+  #bind(start: number, end: number): Item {
+    const body = bindNames(this.bytes, start, end);
+    if (body === undefined) return { type: code.BIND, start, end };
+    const prepared = this.#statement(body.statement);
+    this.#bound.set(body.portal, prepared);
+    return { type: code.BIND, start, end, name: body.statement, portal: body.portal, rest: body.afterNames, prepared };
+  }
+
+  /** The Bind of a statement whose parameters stream: only its head is here. */
+  bindHead(chunk: Buffer, start: number, end: number): Item | undefined {
+    const body = bindNames(chunk, start, end);
+    if (body === undefined) return undefined;
+    const prepared = this.#statement(body.statement);
+    this.#bound.set(body.portal, prepared);
+    return { type: code.BIND, start, end, name: body.statement, portal: body.portal, rest: body.afterNames, prepared };
+  }
+
+  #statement(name: string): Prepared | undefined {
+    if (this.#parsed.has(name)) return this.#parsed.get(name);
+    return name === '' ? this.#names.unnamed : this.#names.named.get(name);
+  }
+
+  #portal(name: string): Prepared | undefined {
+    return this.#bound.has(name) ? this.#bound.get(name) : this.#names.portals.get(name);
+  }
+
+  /** Every statement that this request parses, binds or describes, with the values it binds: what routing must agree on. */
+  asked(): Asked[] {
+    if (this.simple !== undefined) return [{ facts: this.simple }];
+    const asked: Asked[] = [];
+    const boundHere = new Set(this.items.filter((item) => item.type === code.BIND).map((item) => item.prepared));
+    for (const item of this.items) {
+      if (item.prepared === undefined) continue;
+      if (item.type === code.BIND) asked.push({ facts: item.prepared.facts, operands: this.#operands(item) });
+      else if (item.type !== code.CLOSE && !boundHere.has(item.prepared)) asked.push({ facts: item.prepared.facts });
+    }
+    return asked;
+  }
+
+  #operands(item: Item): Operands {
+    let values: (BoundValue | undefined)[] | undefined;
+    const types = item.prepared!.types;
+    return (index) => {
+      values ??= (boundParameters(this.bytes, item.rest!, item.end) ?? []).map(({ format, bytes }, i) =>
+        format > 1 ? undefined : { format: format === 0 ? 'text' : 'binary', bytes, type: types[i] ?? 0 },
+      );
+      return values[index - 1];
+    };
+  }
+
+  /** Portals that this request opened, for the session to know them while the transaction lasts. */
+  portalsBound(): ReadonlyMap<string, Prepared | undefined> {
+    return this.#bound;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Texts and names. `Texts` is the process-wide cache: statement text → Facts, and text with parameter types → the Prepared that all
+ * sessions share. `StatementNames` is one session's own names for them, as the client knows them.
+ *
+ * Texts arrive as latin1 strings (one character for each byte). They are analyzed as UTF-8; a text that is not plain ASCII from a client
+ * with an encoding in which a byte of a character can look like a quote or a backslash is not analyzed at all.
+ */
+import { analyze, type Facts, type ParserName } from '../../routing/index.ts';
+import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
+
+/** What one text is. */
+export interface Text {
+  readonly facts: Facts;
+  /** The statement with no declared parameter types, the common case. */
+  untyped: Prepared | undefined;
+  typed: Map<string, Prepared> | undefined;
+}
+
+/** How the text of a session must be read. */
+export interface Reading {
+  /** client_encoding, upper-case. */
+  readonly encoding: string;
+  readonly standardConformingStrings: boolean;
+}
+
+export const DEFAULT_READING: Reading = { encoding: 'UTF8', standardConformingStrings: true };
+
+/** Longer texts are analyzed each time: keeping them would cost more than it saves. */
+const CACHED_TEXT_LIMIT = 64 * 1024;
+/** Encodings in which the second byte of a character may be an ASCII one. */
+const UNSAFE_ENCODINGS = new Set(['SJIS', 'SHIFT_JIS_2004', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB']);
+// biome-ignore lint/suspicious/noControlCharactersInRegex: plain ASCII is exactly this range
+const ASCII = /^[\x00-\x7f]*$/;
+
+const NOT_READABLE: Facts = Object.freeze({
+  understood: false,
+  params: 0,
+  statements: Object.freeze([
+    Object.freeze({
+      verb: 'other' as const,
+      start: 0,
+      end: 0,
+      readOnly: false,
+      relations: Object.freeze([]),
+      functions: Object.freeze([]),
+      operators: Object.freeze([]),
+      effects: Object.freeze([{ kind: 'opaque' as const }]),
+      opaque: "the client's encoding hides the text",
+    }),
+  ]),
+});
+
+/** Facts of a text that was never held whole. */
+export const TOO_LARGE: Facts = Object.freeze({
+  ...NOT_READABLE,
+  statements: Object.freeze([Object.freeze({ ...NOT_READABLE.statements[0]!, opaque: 'the statement is too large to be read' })]),
+});
+
+let nextName = 1;
+
+/** The cache. Bounded by two generations: what was used since the last turn-over survives it. */
+export class Texts {
+  #young = new Map<string, Text>();
+  #old = new Map<string, Text>();
+  readonly #limit: () => number;
+  readonly #parser: () => ParserName;
+  hits = 0;
+  misses = 0;
+
+  constructor(limit: () => number, parser: () => ParserName) {
+    this.#limit = limit;
+    this.#parser = parser;
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** Forgets everything, as after a reload that chose another parser. */
+  clear(): void {
+    this.#young = new Map();
+    this.#old = new Map();
+  }
+
+  textOf(text: string, reading: Reading): Text {
+    const young = reading.standardConformingStrings ? this.#young.get(text) : undefined;
+    if (young !== undefined) {
+      this.hits += 1;
+      return young;
+    }
+    return this.#older(text, reading);
+  }
+
+  #older(text: string, reading: Reading): Text {
+    const cacheable =
+      text.length <= CACHED_TEXT_LIMIT && reading.standardConformingStrings && (reading.encoding === 'UTF8' || ASCII.test(text));
+    const old = cacheable ? this.#old.get(text) : undefined;
+    if (old !== undefined) this.hits += 1;
+    else this.misses += 1;
+    const found = old ?? { facts: this.#analyze(text, reading), untyped: undefined, typed: undefined };
+    if (cacheable) this.#keep(text, found);
+    return found;
+  }
+
+  #keep(text: string, found: Text): void {
+    if (this.#young.size * 2 >= this.#limit()) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(text, found);
+  }
+
+  #analyze(text: string, reading: Reading): Facts {
+    const options = { standardConformingStrings: reading.standardConformingStrings };
+    if (ASCII.test(text)) return analyze(text, this.#parser(), options);
+    if (UNSAFE_ENCODINGS.has(reading.encoding)) return NOT_READABLE;
+    const decoded = reading.encoding === 'UTF8' ? Buffer.from(text, 'latin1').toString('utf8') : text;
+    return analyze(decoded, this.#parser(), options);
+  }
+}
+
+/** The shared statement for a text with these parameter types; `body` is what follows the name in its Parse message (copied when new). */
+export function preparedOf(text: Text, types: readonly number[], body: Buffer): Prepared {
+  if (types.length === 0) {
+    text.untyped ??= newPrepared(text.facts, types, body);
+    return text.untyped;
+  }
+  text.typed ??= new Map();
+  const key = types.join();
+  let found = text.typed.get(key);
+  if (found === undefined) {
+    found = newPrepared(text.facts, types, body);
+    text.typed.set(key, found);
+  }
+  return found;
+}
+
+function newPrepared(facts: Facts, types: readonly number[], body: Buffer): Prepared {
+  const name = Buffer.from(`${NAME_PREFIX}${nextName}\0`, 'latin1');
+  nextName += 1;
+  return { name, body: Buffer.from(body), facts, types };
+}
+
+/** One session's statement names, its unnamed statement, and which statement each open portal came from. */
+export class StatementNames {
+  readonly named = new Map<string, Prepared>();
+  readonly portals = new Map<string, Prepared | undefined>();
+  unnamed: Prepared | undefined;
+
+  /** The transaction is over: Postgres has closed every portal. */
+  transactionEnded(): void {
+    if (this.portals.size > 0) this.portals.clear();
+  }
+
+  /** DEALLOCATE ALL, DISCARD ALL. */
+  forgetAll(): void {
+    this.named.clear();
+    this.unnamed = undefined;
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * The client's frames → the server's: statement names become the shared ones, statements that this server lacks are prepared in front, and
+ * for each frame that differs the answer owed is written down. Everything else goes as the client sent it, in as few pieces as possible.
+ */
+import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
+import type { Server } from '../server/server.ts';
+import * as code from '../wire/codes.ts';
+import { statementExists } from '../wire/errors.ts';
+import { messageFields } from '../wire/read.ts';
+import { close, closeComplete, errorResponse, parseComplete } from '../wire/write.ts';
+import type { Owed, OwedList, OwedTo } from './owed.ts';
+import type { Item, Request } from './request.ts';
+import type { StatementNames } from './statements.ts';
+
+const OWED_TO: Record<number, OwedTo> = {
+  [code.PARSE]: 'parse',
+  [code.BIND]: 'bind',
+  [code.DESCRIBE]: 'describe',
+  [code.EXECUTE]: 'execute',
+  [code.CLOSE]: 'close',
+};
+
+const UNNAMED = Buffer.from([0]);
+
+/** Sends the requests of one exchange to one server. With an owed list every answer is accounted for; without one everything goes as it is. */
+export class Translation {
+  readonly #server: Server;
+  readonly #names: StatementNames;
+  readonly #limit: number;
+  readonly #owed: OwedList | undefined;
+  #bytes: Buffer = UNNAMED;
+  /** Up to where `#bytes` has been sent. */
+  #from = 0;
+
+  /** `limit`: statements that a server keeps (max_prepared_statements). No `owed` list: every request to come is plain. */
+  constructor(server: Server, names: StatementNames, limit: number, owed: OwedList | undefined) {
+    this.#server = server;
+    this.#names = names;
+    this.#limit = limit;
+    this.#owed = owed;
+  }
+
+  /** Can the request go as it is: no statement name, no unnamed statement that this server lacks? */
+  static isPlain(request: Request, server: Server, names: StatementNames): boolean {
+    let unnamed = names.unnamed;
+    let onServer = server.unnamed;
+    for (const item of request.items) {
+      if (item.target === code.TARGET_PORTAL || item.name === undefined) continue;
+      if (item.name !== '') return false;
+      if (item.type === code.PARSE) unnamed = onServer = item.prepared;
+      else if (item.type === code.CLOSE) unnamed = onServer = undefined;
+      else if (unnamed === undefined || unnamed !== onServer) return false;
+    }
+    return true;
+  }
+
+  send(request: Request): void {
+    this.#bytes = request.bytes;
+    this.#from = 0;
+    for (const item of request.items) this.#item(item);
+    this.#flushTo(request.length);
+  }
+
+  /** The head of a Bind whose parameters stream, as far as it is there: [start, end) of `bytes`, of a frame of `length` bytes. */
+  sendBindHead(item: Item, bytes: Buffer, end: number, length: number): void {
+    const prepared = item.name === '' ? undefined : this.#names.named.get(item.name!);
+    const statement = prepared?.name ?? Buffer.from(`${item.name}\0`, 'latin1');
+    if (prepared !== undefined) this.#ensure(prepared);
+    else if (item.name === '') this.#ensureUnnamed();
+    const portal = Buffer.from(`${item.portal}\0`, 'latin1');
+    const head = frame(code.BIND, [portal, statement, bytes.subarray(item.rest!, end)]);
+    head.writeUInt32BE(length - 1 - (item.rest! - item.start - 5) + portal.length + statement.length, 1);
+    this.#server.send(head);
+    this.#owe({ to: 'bind' });
+  }
+
+  /** Sends what goes as it is, up to a place. */
+  #flushTo(end: number): void {
+    if (end > this.#from) this.#server.send(this.#bytes, this.#from, end);
+    this.#from = end;
+  }
+
+  #item(item: Item): void {
+    if (item.type === code.QUERY) this.#names.unnamed = this.#server.unnamed = undefined;
+    const to = OWED_TO[item.type];
+    if (to === undefined) return;
+    if (item.name === undefined || item.target === code.TARGET_PORTAL) return this.#owe({ to });
+    if (item.name === '') return this.#unnamed(item, to);
+    const prepared = this.#names.named.get(item.name);
+    const ours = item.type === code.PARSE || prepared !== undefined || item.name.startsWith(NAME_PREFIX);
+    // A name that the client never gave through the protocol: the server answers, it may know it from SQL's PREPARE.
+    if (!ours) return this.#owe({ to });
+    this.#flushTo(item.start);
+    this.#from = item.end;
+    if (item.type === code.PARSE) this.#parse(item);
+    else if (prepared === undefined) this.#unknown(item, to);
+    else if (item.type === code.CLOSE) this.#closeNamed(item.name, prepared);
+    else this.#useNamed(item, prepared);
+  }
+
+  /** The unnamed statement lives in the session, across Syncs: it is brought along when this server has another. */
+  #unnamed(item: Item, to: OwedTo): void {
+    const names = this.#names;
+    const server = this.#server;
+    if (item.type === code.PARSE) {
+      names.unnamed = server.unnamed = item.prepared;
+      const undo = () => {
+        names.unnamed = server.unnamed = undefined;
+      };
+      return this.#owe({ to, undo });
+    }
+    if (item.type === code.CLOSE) names.unnamed = server.unnamed = undefined;
+    else this.#ensureUnnamed(() => this.#flushTo(item.start));
+    this.#owe({ to });
+  }
+
+  #ensureUnnamed(cut: () => void = () => {}): void {
+    const wanted = this.#names.unnamed;
+    const server = this.#server;
+    if (wanted !== undefined && server.unnamed === wanted) return;
+    cut();
+    // Without one of its own the client must get Postgres's error, not another client's statement.
+    if (wanted === undefined) this.#own('close', close(code.TARGET_STATEMENT, ''));
+    else {
+      this.#own('parse', frame(code.PARSE, [UNNAMED, wanted.body]), () => {
+        server.unnamed = undefined;
+      });
+    }
+    server.unnamed = wanted;
+  }
+
+  #parse(item: Item): void {
+    const name = item.name!;
+    const prepared = item.prepared!;
+    const existing = this.#names.named.get(name);
+    if (existing !== undefined) return this.#parseAgain(name, existing, this.#bytes.subarray(item.rest!, item.end));
+    this.#names.named.set(name, prepared);
+    const undo = () => {
+      if (this.#names.named.get(name) === prepared) this.#names.named.delete(name);
+    };
+    if (this.#server.prepared.use(prepared)) return this.#owe({ to: 'nothing', give: parseComplete, undo });
+    this.#prepare(prepared, undo, false);
+  }
+
+  /** The name is taken. Only the server can say in which order its complaints come, so it is made to refuse, and the name is put right. */
+  #parseAgain(name: string, existing: Prepared, body: Buffer): void {
+    this.#ensure(existing);
+    this.#server.send(frame(code.PARSE, [existing.name, body]));
+    this.#owe({
+      to: 'parse',
+      mendError: (error) => (messageFields(error, 0, error.length).sqlstate === '42P05' ? errorResponse(statementExists(name)) : error),
+    });
+  }
+
+  #useNamed(item: Item, prepared: Prepared): void {
+    this.#ensure(prepared);
+    const rest = this.#bytes.subarray(item.rest ?? item.end, item.end);
+    if (item.type === code.BIND) {
+      const portal = Buffer.from(`${item.portal}\0`, 'latin1');
+      this.#server.send(frame(code.BIND, [portal, prepared.name, rest]));
+      this.#owe({ to: 'bind' });
+    } else {
+      this.#server.send(frame(code.DESCRIBE, [Buffer.from([code.TARGET_STATEMENT]), prepared.name]));
+      this.#owe({ to: 'describe' });
+    }
+  }
+
+  /** The statement stays on the server for others; only the client's name for it goes. */
+  #closeNamed(name: string, prepared: Prepared): void {
+    this.#names.named.delete(name);
+    this.#owe({ to: 'nothing', give: closeComplete, undo: () => this.#names.named.set(name, prepared) });
+  }
+
+  /** A name of the shape that we give on servers, but not one of this client's: it must not find another client's statement. */
+  #unknown(item: Item, to: OwedTo): void {
+    const name = Buffer.from(`_${item.name}\0`, 'latin1');
+    const portal = Buffer.from(`${item.portal}\0`, 'latin1');
+    if (item.type === code.BIND) this.#server.send(frame(code.BIND, [portal, name, this.#bytes.subarray(item.rest!, item.end)]));
+    else this.#server.send(frame(item.type, [Buffer.from([code.TARGET_STATEMENT]), name]));
+    this.#owe({ to });
+  }
+
+  /** Prepares a statement on this server in front of its use, unless it is there. */
+  #ensure(prepared: Prepared): void {
+    if (!this.#server.prepared.use(prepared)) this.#prepare(prepared, () => {}, true);
+  }
+
+  #prepare(prepared: Prepared, undo: () => void, absorb: boolean): void {
+    const set = this.#server.prepared;
+    set.add(prepared);
+    this.#server.send(frame(code.PARSE, [prepared.name, prepared.body]));
+    this.#owe({
+      to: 'parse',
+      absorb,
+      undo: () => {
+        set.delete(prepared);
+        undo();
+      },
+    });
+    for (let old = set.excess(this.#limit); old !== undefined && old !== prepared; old = set.excess(this.#limit)) this.#evict(old);
+  }
+
+  #evict(old: Prepared): void {
+    const set = this.#server.prepared;
+    set.delete(old);
+    this.#server.send(frame(code.CLOSE, [Buffer.from([code.TARGET_STATEMENT]), old.name]));
+    this.#owe({ to: 'close', absorb: true, undo: () => set.add(old) });
+  }
+
+  /** A frame of ours, its answer absorbed. */
+  #own(to: OwedTo, bytes: Buffer, undo: () => void = () => {}): void {
+    this.#server.send(bytes);
+    this.#owe({ to, absorb: true, undo });
+  }
+
+  #owe(owed: Owed): void {
+    this.#owed?.push(owed);
+  }
+}
+
+/** A frame from its body's parts. */
+export function frame(type: number, parts: readonly Buffer[]): Buffer {
+  let length = 4;
+  for (const part of parts) length += part.length;
+  const out = Buffer.allocUnsafe(length + 1);
+  out[0] = type;
+  out.writeUInt32BE(length, 1);
+  let at = 5;
+  for (const part of parts) at += part.copy(out, at);
+  return out;
+}

@@ -1,0 +1,131 @@
+/**
+ * The configuration that holds now. RELOAD and SET replace one reference; everyone else asks here at the start of an exchange and keeps
+ * nothing. Databases that the `*` line stands for are registered here when a client first asks for them.
+ */
+import { type Database, findDatabase } from '../routing/index.ts';
+import type { Config, DatabaseEntry } from './config/config.ts';
+import { databaseFor } from './config/load.ts';
+
+/** What holds for the sessions of one user on one database. Milliseconds; 0: no limit. */
+export interface SessionSettings {
+  readonly mode: 'session' | 'transaction' | 'statement';
+  readonly clientIdleMs: number;
+  readonly idleTransactionMs: number;
+  readonly transactionMs: number;
+  readonly queryMs: number;
+  readonly queryWaitMs: number;
+  readonly queryWaitNotifyMs: number;
+  readonly maxPreparedStatements: number;
+  readonly resetQuery: string;
+  readonly resetAlways: boolean;
+}
+
+export class Live {
+  #config: Config;
+  readonly #auto = new Map<string, DatabaseEntry>();
+  readonly #settings = new Map<string, SessionSettings>();
+  /** Databases that the console has disabled. */
+  readonly disabled = new Set<string>();
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** Puts a new configuration in force; returns the names of the databases whose entry is gone or different. */
+  replace(config: Config): string[] {
+    const before = new Map([...this.#config.databases, ...this.#auto]);
+    this.#config = config;
+    this.#settings.clear();
+    this.#auto.clear();
+    const changed: string[] = [];
+    for (const [name, entry] of before) {
+      const now = entry.auto ? this.register(name) : this.#config.databases.get(name);
+      if (now === undefined || !sameServers(entry, now)) changed.push(name);
+    }
+    return changed;
+  }
+
+  entry(name: string): DatabaseEntry | undefined {
+    return this.#config.databases.get(name) ?? this.#auto.get(name);
+  }
+
+  /** The entry, made from the `*` line when there is none of this name. */
+  register(name: string): DatabaseEntry | undefined {
+    const found = this.entry(name) ?? databaseFor(this.#config, name);
+    if (found?.auto === true) this.#auto.set(name, found);
+    return found;
+  }
+
+  /** Every database that is known: those of the file, and the registered ones. */
+  entries(): DatabaseEntry[] {
+    return [...this.#config.databases.values(), ...this.#auto.values()];
+  }
+
+  /** The database as routing sees it. */
+  database(name: string): Database | undefined {
+    return this.entry(name) === undefined ? undefined : findDatabase(this.#config.topology, name);
+  }
+
+  /** The entry whose servers and catalog speak for a database: itself, or the first shard. */
+  speaker(name: string): string {
+    return this.entry(name)?.shards?.[0] ?? name;
+  }
+
+  /** Is it a shard of a sharded database? */
+  isShard(name: string): boolean {
+    for (const entry of this.#config.databases.values()) if (entry.shards?.includes(name)) return true;
+    return false;
+  }
+
+  sessionSettings(databaseName: string, userName: string): SessionSettings {
+    const key = `${databaseName}\0${userName}`;
+    let found = this.#settings.get(key);
+    if (found === undefined) {
+      found = this.#makeSettings(databaseName, userName);
+      if (this.#settings.size > 10_000) this.#settings.clear();
+      this.#settings.set(key, found);
+    }
+    return found;
+  }
+
+  #makeSettings(databaseName: string, userName: string): SessionSettings {
+    const { settings, users } = this.#config;
+    const user = users.get(userName);
+    const entry = this.entry(databaseName);
+    return {
+      mode: user?.pool_mode ?? entry?.pool_mode ?? settings.pool_mode,
+      clientIdleMs: user?.client_idle_timeout ?? settings.client_idle_timeout,
+      idleTransactionMs: user?.idle_transaction_timeout ?? settings.idle_transaction_timeout,
+      transactionMs: user?.transaction_timeout ?? settings.transaction_timeout,
+      queryMs: user?.query_timeout ?? settings.query_timeout,
+      queryWaitMs: user?.query_wait_timeout ?? entry?.query_wait_timeout ?? settings.query_wait_timeout,
+      queryWaitNotifyMs: settings.query_wait_notify,
+      maxPreparedStatements: settings.max_prepared_statements,
+      resetQuery: settings.server_reset_query,
+      resetAlways: settings.server_reset_query_always,
+    };
+  }
+}
+
+/** Do two versions of an entry lead to the same servers, logged in the same way? Sizes and timeouts may differ: they are asked each time. */
+function sameServers(a: DatabaseEntry, b: DatabaseEntry): boolean {
+  const key = (entry: DatabaseEntry) =>
+    JSON.stringify([
+      entry.dbname,
+      entry.hosts,
+      entry.user,
+      entry.password,
+      entry.connect_query,
+      entry.client_encoding,
+      entry.datestyle,
+      entry.timezone,
+      entry.application_name,
+      entry.reads,
+      entry.shards,
+    ]);
+  return key(a) === key(b);
+}

@@ -1,0 +1,366 @@
+/**
+ * A pool: the servers of one (host list, database, user) and the waiters in front of it. The list a server is in is its state; counts are
+ * lengths. First come, first served: who finds no free server waits in line, and a server that becomes free goes to the first.
+ *
+ *   opening → idle ⇄ active          opening: connecting and logging in
+ *               ↘ testing ↗          testing: idle for so long that it is asked first (server_check_query)
+ *   anything → closed                by the server, by age, by configuration, by a holder that left it unclean
+ *
+ * The pool does not know what an exchange is, nor what makes a server clean: whoever releases one answers for it.
+ */
+import type { ConnectFailure } from '../server/connect.ts';
+import type { InternalExchange } from '../server/exchange.ts';
+import type { Server, ServerOwner } from '../server/server.ts';
+import type { Label } from '../server/settings.ts';
+import type { Clock } from '../timers.ts';
+import type { Budget, BudgetMember } from './limits.ts';
+
+/** Someone in line. Exactly one of the two is called, unless the waiter leaves first. */
+export interface Waiter {
+  readonly label: Label;
+  readonly sinceMs: number;
+  /** When it gives up (query_wait_timeout), on the pool's clock; Infinity: never. */
+  readonly deadlineMs: number;
+  granted(server: Server): void;
+  refused(error: ConnectFailure | 'timeout'): void;
+}
+
+/** The settings that hold for a pool at this moment. All times in milliseconds. */
+export interface PoolPolicy {
+  readonly poolSize: number;
+  readonly minPoolSize: number;
+  readonly reserveSize: number;
+  readonly reserveTimeoutMs: number;
+  readonly lifetimeMs: number;
+  readonly idleTimeoutMs: number;
+  readonly checkDelayMs: number;
+  /** The check, as frames to send; undefined: none. */
+  readonly checkQuery?: Buffer;
+  readonly loginRetryMs: number;
+  readonly roundRobin: boolean;
+}
+
+/** What a pool needs from those around it. */
+export interface PoolParts {
+  readonly clock: Clock;
+  policy(): PoolPolicy;
+  /** Opens and logs in one connection; rejects with a ConnectFailure. */
+  connect(owner: ServerOwner): Promise<Server>;
+  check(done: (ok: boolean) => void): InternalExchange;
+  readonly budgets: readonly Budget[];
+  log(server: Server | undefined, text: string): void;
+}
+
+export class Pool implements ServerOwner, BudgetMember {
+  readonly #parts: PoolParts;
+  readonly #idle: Server[] = [];
+  readonly #active = new Set<Server>();
+  readonly #testing = new Set<Server>();
+  readonly #cancelling = new Set<Server>();
+  readonly #waiting = new Set<Waiter>();
+  #opening = 0;
+  #failure: { readonly atMs: number; readonly failure: ConnectFailure } | undefined;
+  #paused = false;
+  #closed = false;
+  #idleSince: number;
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts;
+    this.#idleSince = parts.clock.nowMs();
+    for (const budget of parts.budgets) budget.join(this);
+  }
+
+  /** Every connection, in whatever state. */
+  get size(): number {
+    return this.#idle.length + this.#active.size + this.#testing.size + this.#cancelling.size + this.#opening;
+  }
+
+  counts() {
+    return {
+      idle: this.#idle.length,
+      active: this.#active.size,
+      testing: this.#testing.size,
+      cancelling: this.#cancelling.size,
+      opening: this.#opening,
+      waiting: this.#waiting.size,
+    };
+  }
+
+  /** How long the first in line has waited, in milliseconds. */
+  maxWaitMs(): number {
+    for (const waiter of this.#waiting) return this.#parts.clock.nowMs() - waiter.sinceMs;
+    return 0;
+  }
+
+  *servers(): Generator<{ server: Server; state: 'idle' | 'active' | 'tested' | 'being_canceled' }> {
+    for (const server of this.#idle) yield { server, state: 'idle' };
+    for (const server of this.#active) yield { server, state: 'active' };
+    for (const server of this.#testing) yield { server, state: 'tested' };
+    for (const server of this.#cancelling) yield { server, state: 'being_canceled' };
+  }
+
+  waiters(): Iterable<Waiter> {
+    return this.#waiting;
+  }
+
+  /** The last failure to connect, while no connection has succeeded since. */
+  get lastFailure(): ConnectFailure | undefined {
+    return this.#failure?.failure;
+  }
+
+  /** A server at once, or undefined: then the waiter is in line and will be called. */
+  acquire(waiter: Waiter): Server | undefined {
+    if (!this.#paused && this.#waiting.size === 0) {
+      const server = this.#takeIdle(waiter.label);
+      if (server !== undefined) {
+        this.#active.add(server);
+        return server;
+      }
+    }
+    this.#waiting.add(waiter);
+    this.#grow();
+    return undefined;
+  }
+
+  /** Leaves the line. */
+  leave(waiter: Waiter): void {
+    this.#waiting.delete(waiter);
+  }
+
+  /** Gives back a server that is clean and has nothing under way. */
+  release(server: Server): void {
+    this.#active.delete(server);
+    this.#testing.delete(server);
+    this.#cancelling.delete(server);
+    server.holder = undefined;
+    server.freeSinceMs = this.#parts.clock.nowMs();
+    if (server.closed) return;
+    if (server.cancelsPending > 0) {
+      this.#cancelling.add(server);
+      return;
+    }
+    const reason = this.#closeReason(server);
+    if (reason !== undefined) return this.#close(server, reason);
+    if (this.#handOver(server)) return;
+    this.#idle.push(server);
+  }
+
+  /** A cancel request for this server is through. */
+  cancelDone(server: Server): void {
+    server.cancelsPending -= 1;
+    if (server.cancelsPending === 0 && this.#cancelling.has(server)) this.release(server);
+  }
+
+  #closeReason(server: Server): string | undefined {
+    if (server.closeNeeded || this.#closed) return 'database configuration changed';
+    const age = server.freeSinceMs - server.identity.connectedAtMs;
+    const { lifetimeMs } = this.#parts.policy();
+    if (age > lifetimeMs && this.#waiting.size === 0) return 'server lifetime over';
+    return undefined;
+  }
+
+  #handOver(server: Server): boolean {
+    if (this.#paused) return false;
+    for (const waiter of this.#waiting) {
+      this.#waiting.delete(waiter);
+      this.#active.add(server);
+      waiter.granted(server);
+      return true;
+    }
+    return false;
+  }
+
+  /** Prefers a server whose settings are already those of the waiter; stale ones are asked first whether they live. */
+  #takeIdle(label: Label): Server | undefined {
+    const policy = this.#parts.policy();
+    while (this.#idle.length > 0) {
+      const at = policy.roundRobin ? 0 : this.#pick(label);
+      const server = this.#idle[at]!;
+      this.#idle.splice(at, 1);
+      if (!this.#needsCheck(server, policy)) return server;
+      this.#startCheck(server, policy.checkQuery!);
+    }
+    return undefined;
+  }
+
+  #pick(label: Label): number {
+    const last = this.#idle.length - 1;
+    for (let i = last; i >= 0 && i > last - 8; i--) if (this.#idle[i]!.label === label) return i;
+    return last;
+  }
+
+  #needsCheck(server: Server, policy: PoolPolicy): boolean {
+    return policy.checkQuery !== undefined && this.#parts.clock.nowMs() - server.freeSinceMs > policy.checkDelayMs;
+  }
+
+  #startCheck(server: Server, query: Buffer): void {
+    this.#testing.add(server);
+    server.enqueue(
+      this.#parts.check((ok) => {
+        if (!ok) return server.close('test query failed');
+        this.release(server);
+      }),
+    );
+    server.send(query);
+  }
+
+  /** Opens as many connections as are wanted and allowed. */
+  #grow(): void {
+    if (this.#paused || this.#closed) return;
+    while (this.#opening + this.#testing.size < this.#waiting.size) if (!this.#tryOpen()) return;
+  }
+
+  #tryOpen(): boolean {
+    if (this.#failure !== undefined && this.#retryLater()) return false;
+    if (!this.#mayOpen()) return false;
+    this.#open();
+    return true;
+  }
+
+  /** While connecting has just failed, nobody waits in vain: without any living connection they are told at once. */
+  #retryLater(): boolean {
+    const { atMs, failure } = this.#failure!;
+    if (this.#parts.clock.nowMs() - atMs >= this.#parts.policy().loginRetryMs) return false;
+    if (this.size === 0) this.#refuseAll(failure);
+    return true;
+  }
+
+  #refuseAll(failure: ConnectFailure): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const waiter of waiting) waiter.refused(failure);
+  }
+
+  #mayOpen(): boolean {
+    const { poolSize, reserveSize, reserveTimeoutMs } = this.#parts.policy();
+    if (poolSize > 0 && this.size >= poolSize) {
+      if (reserveSize === 0 || reserveTimeoutMs === 0 || this.size >= poolSize + reserveSize) return false;
+      if (this.maxWaitMs() < reserveTimeoutMs) return false;
+      this.#parts.log(undefined, 'taking connection from reserve_pool');
+    }
+    for (const budget of this.#parts.budgets) {
+      if (budget.full && !budget.evictFor(this)) return false;
+      if (budget.full) return false;
+    }
+    return true;
+  }
+
+  #open(): void {
+    this.#opening += 1;
+    for (const budget of this.#parts.budgets) budget.take();
+    this.#parts.connect(this).then(
+      (server) => {
+        this.#opening -= 1;
+        this.#failure = undefined;
+        this.#idleSince = this.#parts.clock.nowMs();
+        this.#active.add(server);
+        if (this.#closed) return server.close('database configuration changed');
+        this.release(server);
+      },
+      (failure: ConnectFailure) => {
+        this.#opening -= 1;
+        this.#giveBudgets();
+        this.#failure = { atMs: this.#parts.clock.nowMs(), failure };
+        if (this.size === 0) this.#refuseAll(failure);
+      },
+    );
+  }
+
+  #giveBudgets(): void {
+    for (const budget of this.#parts.budgets) budget.give();
+  }
+
+  #close(server: Server, reason: string): void {
+    server.close(reason);
+  }
+
+  serverClosed(server: Server, reason: string): void {
+    const at = this.#idle.indexOf(server);
+    if (at >= 0) this.#idle.splice(at, 1);
+    this.#active.delete(server);
+    this.#testing.delete(server);
+    this.#cancelling.delete(server);
+    this.#giveBudgets();
+    this.#parts.log(
+      server,
+      `closing because: ${reason} (age=${Math.floor((this.#parts.clock.nowMs() - server.identity.connectedAtMs) / 1000)}s)`,
+    );
+    if (this.#waiting.size > 0) setImmediate(() => this.#grow());
+  }
+
+  oldestIdleMs(): number | undefined {
+    return this.#idle.length === 0 ? undefined : Math.min(...this.#idle.map((server) => server.freeSinceMs));
+  }
+
+  closeOldestIdle(reason: string): void {
+    const oldest = this.oldestIdleMs();
+    const server = this.#idle.find((candidate) => candidate.freeSinceMs === oldest);
+    if (server !== undefined) this.#close(server, reason);
+  }
+
+  /** Deadlines, ages, the minimum size; called by the worker's tick. `inUse`: some client is connected to this pool. */
+  tick(nowMs: number, inUse: boolean): void {
+    for (const waiter of this.#waiting) {
+      if (waiter.deadlineMs > nowMs) continue;
+      this.#waiting.delete(waiter);
+      waiter.refused('timeout');
+    }
+    const policy = this.#parts.policy();
+    this.#retire(nowMs, policy);
+    if (this.#waiting.size > 0) this.#grow();
+    else if (inUse && !this.#paused && this.size < policy.minPoolSize) this.#tryOpen();
+  }
+
+  #retire(nowMs: number, policy: PoolPolicy): void {
+    let keep = policy.minPoolSize;
+    for (const server of [...this.#idle]) {
+      const idleFor = nowMs - server.freeSinceMs;
+      if (server.closeNeeded) this.#close(server, 'obsolete connection');
+      else if (nowMs - server.identity.connectedAtMs > policy.lifetimeMs) this.#close(server, 'server lifetime over');
+      else if (policy.idleTimeoutMs > 0 && idleFor > policy.idleTimeoutMs && this.size > keep) this.#close(server, 'server idle timeout');
+      else keep = Math.max(keep, 0);
+    }
+  }
+
+  /** No server is given out any more; `resume` ends it. Idle connections are closed at once, the others as they come back. */
+  pause(): void {
+    this.#paused = true;
+    this.retireAll('pause mode');
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const waiter of [...this.#waiting]) {
+      const server = this.#takeIdle(waiter.label);
+      if (server === undefined) break;
+      this.#waiting.delete(waiter);
+      this.#active.add(server);
+      waiter.granted(server);
+    }
+    this.#grow();
+  }
+
+  /** Closes what is idle now and the rest when it is released. */
+  retireAll(reason: string): void {
+    for (const server of [...this.#idle]) this.#close(server, reason);
+    for (const { server } of this.servers()) server.closeNeeded = true;
+  }
+
+  /** The configuration no longer has this pool: nobody new gets in, who waits is refused, servers close as they come back. */
+  close(failure: ConnectFailure): void {
+    this.#closed = true;
+    this.retireAll(failure.reason);
+    this.#refuseAll(failure);
+    for (const budget of this.#parts.budgets) budget.leave(this);
+  }
+
+  /** Closes every connection now, whatever runs on it. */
+  closeAll(reason: string): void {
+    for (const { server } of [...this.servers()]) server.close(reason);
+  }
+
+  /** Nothing is open, nobody waits, and it has been so since this time. */
+  get emptySinceMs(): number | undefined {
+    return this.size === 0 && this.#waiting.size === 0 ? this.#idleSince : undefined;
+  }
+}

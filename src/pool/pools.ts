@@ -1,0 +1,371 @@
+/**
+ * All pools, and how a plan's target finds one: database entry → host of the wanted role → the pool of (host, database, user). Pools are
+ * made when first asked for. For an entry with `reads` the host is chosen by role and health (`hosts.ts`); who asks before the roles are
+ * known, or while there is no primary, waits. Without `reads` a host list has PgBouncer's meaning: each new connection takes the next.
+ */
+
+import type { Catalog, Role } from '../../routing/index.ts';
+import type { ScramKeys } from '../auth/scram-keys.ts';
+import type { Secret } from '../auth/secrets.ts';
+import { parseSecret } from '../auth/secrets.ts';
+import type { Config, DatabaseEntry, HostPort } from '../config/config.ts';
+import { type ConnectFailure, connectServer } from '../server/connect.ts';
+import { InternalExchange } from '../server/exchange.ts';
+import type { LoginRequest } from '../server/login.ts';
+import type { Server, ServerOwner } from '../server/server.ts';
+import type { Clock } from '../timers.ts';
+import * as errors from '../wire/errors.ts';
+import { query } from '../wire/write.ts';
+import { type Host, Hosts } from './hosts.ts';
+import { Budget } from './limits.ts';
+import { Pool, type PoolPolicy, type Waiter } from './pool.ts';
+
+/** Who a server connection logs in as. */
+export interface Login {
+  readonly user: string;
+  readonly secret: Secret | undefined;
+  readonly scramKeys?: ScramKeys | undefined;
+}
+
+/** A pool with what it is for, for the console. */
+export interface PoolEntry {
+  readonly pool: Pool;
+  readonly database: string;
+  readonly user: string;
+  readonly host: Host | undefined;
+}
+
+export interface PoolsParts {
+  readonly clock: Clock;
+  config(): Config;
+  /** The entry as the configuration has it now, auto-databases included. */
+  entry(name: string): DatabaseEntry | undefined;
+  /** Databases whose catalog the router needs. */
+  wantsCatalog(name: string): boolean;
+  nextId(): number;
+  log(text: string): void;
+  serverLog(server: Server, text: string): void;
+  /** Sessions that are logged in to this database as this user: their pool keeps its minimum. */
+  inUse(database: string, user: string): boolean;
+}
+
+/** The line in which a waiter stands. */
+export interface Line {
+  leave(): void;
+}
+
+/** Someone who waits until a host with the wanted role is known. */
+interface RoleWaiter {
+  readonly role: Role;
+  readonly login: Login;
+  readonly waiter: Waiter;
+  /** The line of a pool, once there is one. */
+  line: Line | undefined;
+}
+
+export class Pools {
+  readonly #parts: PoolsParts;
+  readonly #pools = new Map<string, PoolEntry>();
+  readonly #hosts = new Map<string, Hosts>();
+  readonly #roleWaiters = new Map<string, Set<RoleWaiter>>();
+  readonly #databaseBudgets = new Map<string, Budget>();
+  readonly #userBudgets = new Map<string, Budget>();
+  readonly #paused = new Set<string>();
+  #allPaused = false;
+
+  constructor(parts: PoolsParts) {
+    this.#parts = parts;
+  }
+
+  entries(): Iterable<PoolEntry> {
+    return this.#pools.values();
+  }
+
+  hostsOf(database: string): Hosts | undefined {
+    return this.#hosts.get(database);
+  }
+
+  databaseConnections(database: string): number {
+    return this.#databaseBudgets.get(database)?.used ?? 0;
+  }
+
+  userConnections(user: string): number {
+    return this.#userBudgets.get(user)?.used ?? 0;
+  }
+
+  catalog(database: string): Catalog | undefined {
+    return this.#hosts.get(database)?.catalog;
+  }
+
+  /** Begins to watch the hosts of a database, where roles or its catalog matter; resolves when they are known for the first time. */
+  async watch(database: string, login: Login): Promise<void> {
+    const entry = this.#parts.entry(database);
+    if (entry === undefined || entry.hosts.length === 0) return;
+    if (entry.reads === undefined && !this.#parts.wantsCatalog(database)) return;
+    await this.#hostsFor(entry).begin(this.#loginFor(entry, login));
+  }
+
+  #hostsFor(entry: DatabaseEntry): Hosts {
+    let hosts = this.#hosts.get(entry.name);
+    if (hosts === undefined) {
+      hosts = new Hosts(entry.hosts, {
+        periodMs: () => this.#parts.config().settings.health_check_period,
+        timeoutMs: () => this.#parts.config().settings.health_check_timeout,
+        wantsCatalog: entry.reads !== undefined || this.#parts.wantsCatalog(entry.name),
+        log: (text) => this.#parts.log(`${entry.name}: ${text}`),
+        changed: () => this.#rolesChanged(entry.name),
+      });
+      this.#hosts.set(entry.name, hosts);
+    }
+    return hosts;
+  }
+
+  /** A server of the target at once, or the line in which the waiter now stands. */
+  acquire(database: string, role: Role, login: Login, waiter: Waiter): Server | Line {
+    const entry = this.#parts.entry(database);
+    if (entry === undefined) {
+      setImmediate(() => waiter.refused({ error: errors.databaseRemoved, reason: 'database removed' }));
+      return { leave: () => {} };
+    }
+    if (entry.reads === undefined) return this.#from(this.#pool(entry, undefined, login), waiter);
+    const hosts = this.#hostsFor(entry);
+    if (!hosts.begun) hosts.begin(this.#loginFor(entry, login)).catch(() => {});
+    const host = hosts.pick(role);
+    if (host !== undefined) return this.#from(this.#pool(entry, host, login), waiter);
+    return this.#awaitRole(entry.name, { role, login, waiter, line: undefined });
+  }
+
+  #from({ pool }: PoolEntry, waiter: Waiter): Server | Line {
+    return pool.acquire(waiter) ?? { leave: () => pool.leave(waiter) };
+  }
+
+  #awaitRole(database: string, roleWaiter: RoleWaiter): Line {
+    const waiters = this.#roleWaiters.get(database) ?? new Set();
+    this.#roleWaiters.set(database, waiters.add(roleWaiter));
+    return {
+      leave: () => {
+        waiters.delete(roleWaiter);
+        roleWaiter.line?.leave();
+      },
+    };
+  }
+
+  #rolesChanged(database: string): void {
+    const hosts = this.#hosts.get(database);
+    const waiters = this.#roleWaiters.get(database);
+    const entry = this.#parts.entry(database);
+    if (hosts === undefined || waiters === undefined || entry === undefined) return;
+    for (const roleWaiter of [...waiters]) {
+      const host = hosts.pick(roleWaiter.role);
+      if (host === undefined && !hosts.allDown) continue;
+      waiters.delete(roleWaiter);
+      // With every host down, trying one tells the client why.
+      const got = this.#from(this.#pool(entry, host ?? hosts.hosts[0], roleWaiter.login), roleWaiter.waiter);
+      if ('leave' in got) roleWaiter.line = got;
+      else roleWaiter.waiter.granted(got);
+    }
+  }
+
+  // -- making pools -----------------------------------------------------------------------------------------------------------------
+
+  #loginFor(entry: DatabaseEntry, login: Login): LoginRequest {
+    const user = entry.user ?? login.user;
+    const secret = entry.password !== undefined ? parseSecret(entry.password) : login.secret;
+    const startup: Record<string, string> = {};
+    if (entry.client_encoding !== undefined) startup.client_encoding = entry.client_encoding;
+    if (entry.datestyle !== undefined) startup.DateStyle = entry.datestyle;
+    if (entry.timezone !== undefined) startup.TimeZone = entry.timezone;
+    if (entry.application_name !== undefined) startup.application_name = entry.application_name;
+    return {
+      user,
+      database: entry.dbname,
+      secret,
+      scramKeys: entry.password === undefined && entry.user === undefined ? login.scramKeys : undefined,
+      startup,
+    };
+  }
+
+  #pool(entry: DatabaseEntry, host: Host | undefined, login: Login): PoolEntry {
+    const user = entry.user ?? login.user;
+    const key = JSON.stringify([entry.name, host === undefined ? '' : `${host.at.host}:${host.at.port}`, user]);
+    const found = this.#pools.get(key);
+    if (found !== undefined) return found;
+    const request = this.#loginFor(entry, login);
+    const pool = new Pool({
+      clock: this.#parts.clock,
+      policy: () => this.#policy(this.#parts.entry(entry.name) ?? entry, user),
+      connect: (owner) => this.#connect(entry.name, host, request, owner),
+      check: (done) => new InternalExchange((_, outcome) => done(outcome.ok)),
+      budgets: [this.#databaseBudget(entry.name), this.#userBudget(user)],
+      log: (server, text) =>
+        server === undefined ? this.#parts.log(`${entry.name}/${user}: ${text}`) : this.#parts.serverLog(server, text),
+    });
+    if (this.#allPaused || this.#paused.has(entry.name)) pool.pause();
+    const made: PoolEntry = { pool, database: entry.name, user, host };
+    this.#pools.set(key, made);
+    return made;
+  }
+
+  #databaseBudget(name: string): Budget {
+    const found = this.#databaseBudgets.get(name);
+    if (found !== undefined) return found;
+    const budget = new Budget(() => this.#parts.entry(name)?.max_db_connections || this.#parts.config().settings.max_db_connections);
+    this.#databaseBudgets.set(name, budget);
+    return budget;
+  }
+
+  #userBudget(name: string): Budget {
+    const found = this.#userBudgets.get(name);
+    if (found !== undefined) return found;
+    const budget = new Budget(
+      () => this.#parts.config().users.get(name)?.max_user_connections || this.#parts.config().settings.max_user_connections,
+    );
+    this.#userBudgets.set(name, budget);
+    return budget;
+  }
+
+  /** User before database before global, as in PgBouncer; min_pool_size and server_lifetime: database before global. */
+  #policy(entry: DatabaseEntry, userName: string): PoolPolicy {
+    const { settings, users } = this.#parts.config();
+    const user = users.get(userName);
+    const check = settings.server_check_query;
+    return {
+      poolSize: user?.pool_size ?? entry.pool_size ?? settings.default_pool_size,
+      minPoolSize: entry.min_pool_size ?? settings.min_pool_size,
+      reserveSize: user?.reserve_pool_size ?? entry.reserve_pool_size ?? settings.reserve_pool_size,
+      reserveTimeoutMs: settings.reserve_pool_timeout,
+      lifetimeMs: entry.server_lifetime ?? settings.server_lifetime,
+      idleTimeoutMs: settings.server_idle_timeout,
+      checkDelayMs: settings.server_check_delay,
+      ...(check === '' ? {} : { checkQuery: query(check === '<empty>' ? '' : check) }),
+      loginRetryMs: settings.server_login_retry,
+      roundRobin: settings.server_round_robin,
+    };
+  }
+
+  async #connect(database: string, host: Host | undefined, login: LoginRequest, owner: ServerOwner): Promise<Server> {
+    const entry = this.#parts.entry(database);
+    if (entry === undefined) throw { error: errors.databaseRemoved, reason: 'database removed' } satisfies ConnectFailure;
+    const list = host === undefined ? this.#order(entry) : [host.at];
+    let failure: ConnectFailure = { error: errors.connectFailed, reason: 'no host' };
+    for (const to of list) {
+      try {
+        return await this.#connectTo(entry, to, login, owner);
+      } catch (error) {
+        failure = error as ConnectFailure;
+        this.#parts.log(`${database}/${login.user}@${to.host}:${to.port} ${failure.reason}`);
+        // The server answered, and would answer the same again elsewhere only by chance: PgBouncer asks no other host then.
+        if (failure.frame !== undefined) break;
+      }
+    }
+    if (host !== undefined) this.#hosts.get(database)?.askNow();
+    throw failure;
+  }
+
+  /** PgBouncer's two meanings of a host list: in turn, or the first that works. */
+  #order(entry: DatabaseEntry): readonly HostPort[] {
+    if (entry.hosts.length < 2 || entry.load_balance_hosts === 'disable') return entry.hosts;
+    const turn = (this.#turns.get(entry.name) ?? -1) + 1;
+    this.#turns.set(entry.name, turn);
+    return entry.hosts.map((_, i) => entry.hosts[(turn + i) % entry.hosts.length]!);
+  }
+  readonly #turns = new Map<string, number>();
+
+  async #connectTo(entry: DatabaseEntry, to: HostPort, login: LoginRequest, owner: ServerOwner): Promise<Server> {
+    const { settings } = this.#parts.config();
+    const server = await connectServer(
+      {
+        id: this.#parts.nextId(),
+        to,
+        login,
+        connectQuery: entry.connect_query,
+        timeoutMs: settings.server_connect_timeout,
+        keepAliveIdleMs: settings.tcp_keepalive ? 0 : undefined,
+        nowMs: () => this.#parts.clock.nowMs(),
+      },
+      owner,
+    );
+    this.#parts.serverLog(
+      server,
+      `new connection to server (from ${server.channel.localAddress ?? 'unix'}:${server.channel.localPort ?? to.port})`,
+    );
+    return server;
+  }
+
+  // -- all of them ------------------------------------------------------------------------------------------------------------------
+
+  tick(nowMs: number): void {
+    for (const [database, waiters] of this.#roleWaiters) {
+      for (const roleWaiter of [...waiters]) {
+        if (roleWaiter.waiter.deadlineMs > nowMs) continue;
+        waiters.delete(roleWaiter);
+        roleWaiter.waiter.refused('timeout');
+      }
+      if (waiters.size === 0) this.#roleWaiters.delete(database);
+    }
+    for (const { pool, database, user } of this.#pools.values()) pool.tick(nowMs, this.#parts.inUse(database, user));
+  }
+
+  #of(database: string | undefined): PoolEntry[] {
+    return [...this.#pools.values()].filter((entry) => database === undefined || entry.database === database);
+  }
+
+  pause(database: string | undefined): void {
+    if (database === undefined) this.#allPaused = true;
+    else this.#paused.add(database);
+    for (const { pool } of this.#of(database)) pool.pause();
+  }
+
+  resume(database: string | undefined): void {
+    if (database === undefined) {
+      this.#allPaused = false;
+      this.#paused.clear();
+    } else this.#paused.delete(database);
+    for (const { pool } of this.#of(database)) pool.resume();
+  }
+
+  isPaused(database: string): boolean {
+    return this.#allPaused || this.#paused.has(database);
+  }
+
+  get allPaused(): boolean {
+    return this.#allPaused;
+  }
+
+  /** Connections of a database (or of all) that are still open. */
+  openConnections(database: string | undefined): number {
+    return this.#of(database).reduce((sum, { pool }) => sum + pool.size, 0);
+  }
+
+  /** Connections that were told to close and have not yet. */
+  closing(database: string | undefined): number {
+    return this.#of(database).reduce((sum, { pool }) => sum + [...pool.servers()].filter(({ server }) => server.closeNeeded).length, 0);
+  }
+
+  /** Every connection of a database is replaced as it is released. */
+  retire(database: string | undefined, reason: string): void {
+    for (const { pool } of this.#of(database)) pool.retireAll(reason);
+  }
+
+  /** The entry is gone or means something else: its pools end, new ones are made on demand. */
+  drop(database: string): void {
+    const changed = { error: errors.databaseChanged, reason: 'database configuration changed' };
+    for (const [key, entry] of this.#pools) {
+      if (entry.database !== database) continue;
+      this.#pools.delete(key);
+      this.#leaving.add(entry.pool);
+      entry.pool.close(changed);
+    }
+    this.#hosts.get(database)?.stop();
+    this.#hosts.delete(database);
+  }
+  readonly #leaving = new Set<Pool>();
+
+  /** Ends every connection, whatever runs on it. */
+  closeAll(database: string | undefined, reason: string): void {
+    for (const { pool } of this.#of(database)) pool.closeAll(reason);
+    if (database !== undefined) return;
+    for (const pool of this.#leaving) pool.closeAll(reason);
+    for (const hosts of this.#hosts.values()) hosts.stop();
+  }
+}

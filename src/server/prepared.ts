@@ -1,0 +1,57 @@
+/**
+ * Prepared statements as servers know them. A statement is shared by all sessions that prepare the same text with the same parameter
+ * types, under one name on each server that has it; every server keeps a bounded set, least recently used first out.
+ */
+import type { Facts } from '../../routing/index.ts';
+
+/** One text with its declared parameter types. Sessions give it names of their own; on servers it is `name`. */
+export interface Prepared {
+  /** Name on servers, unique in this process. */
+  readonly name: Buffer;
+  /** What follows the name in a Parse message: text, NUL, count of types, type oids. */
+  readonly body: Buffer;
+  readonly facts: Facts;
+  /** Declared type of each parameter, 0 where the server is to find it out. */
+  readonly types: readonly number[];
+}
+
+/** Names that we give on servers. A client's own name that begins so is never sent as it is. */
+export const NAME_PREFIX = 'shardyard_';
+
+/** The statements that one server connection has, least recently used first. */
+export class PreparedSet {
+  readonly #set = new Set<Prepared>();
+
+  get size(): number {
+    return this.#set.size;
+  }
+
+  /** Whether the server has it; it then counts as just used. */
+  use(statement: Prepared): boolean {
+    if (!this.#set.delete(statement)) return false;
+    this.#set.add(statement);
+    return true;
+  }
+
+  has(statement: Prepared): boolean {
+    return this.#set.has(statement);
+  }
+
+  add(statement: Prepared): void {
+    this.#set.add(statement);
+  }
+
+  delete(statement: Prepared): void {
+    this.#set.delete(statement);
+  }
+
+  clear(): void {
+    this.#set.clear();
+  }
+
+  /** The least recently used one, if there are more than `limit`. */
+  excess(limit: number): Prepared | undefined {
+    if (this.#set.size <= limit) return undefined;
+    return this.#set.values().next().value;
+  }
+}

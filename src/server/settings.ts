@@ -1,0 +1,84 @@
+/**
+ * Settings labels: which parameters a session has set and which a server connection carries. A label is interned, so that "the same
+ * settings" is one comparison of references; what differs is replayed by an internal exchange in front of the client's.
+ *
+ * Replay runs in a transaction block of its own. If a part of it fails, the server is left in a failed block, and the client's statement
+ * that follows in the same write cannot run with the wrong settings: it is refused (25P02) and the session sees the replay's error instead.
+ * Values travel as bound parameters, never as SQL text, so that no value and no client encoding can turn into SQL.
+ */
+import { bind, execute, parse, sync } from '../wire/write.ts';
+
+/** An interned set of parameter values. Names are lower-case; values are the client's bytes, one character for each byte (latin1). */
+export interface Label {
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** The label of a connection on which nothing was set. */
+export const CLEAN: Label = { values: new Map() };
+
+const interned = new Map<string, Label>([['[]', CLEAN]]);
+/** Labels kept for sharing; past that the oldest are forgotten (a forgotten label still works, it is only compared as different). */
+const INTERNED_LIMIT = 4096;
+
+/** The one label with exactly these values. */
+export function intern(values: ReadonlyMap<string, string>): Label {
+  const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
+  const key = JSON.stringify(sorted);
+  let label = interned.get(key);
+  if (label === undefined) {
+    label = { values: new Map(sorted) };
+    interned.set(key, label);
+    if (interned.size > INTERNED_LIMIT) interned.delete(interned.keys().next().value!);
+  }
+  return label;
+}
+
+/** Parameters that change who the session is come last: the others must be set by the login user, who may be the only one allowed to. */
+const IDENTITY = ['session_authorization', 'role'];
+
+const BEGIN = Buffer.concat([parse('', 'BEGIN ISOLATION LEVEL READ COMMITTED', []), bind('', '', [], []), execute('', 0)]);
+const END = Buffer.concat([parse('', 'COMMIT', []), bind('', '', [], []), execute('', 0), sync]);
+
+/** One statement of the extended protocol with text parameters; `null` stands for SQL's NULL. */
+function statement(text: string, values: readonly (string | null)[]): Buffer {
+  const types = values.map(() => 25);
+  const bytes = values.map((value) => (value === null ? null : Buffer.from(value, 'latin1')));
+  return Buffer.concat([parse('', text, types), bind('', '', [], bytes), execute('', 0)]);
+}
+
+function setConfig(changes: readonly (readonly [string, string | null])[]): Buffer {
+  const calls = changes.map((_, i) => `pg_catalog.set_config($${2 * i + 1}, $${2 * i + 2}, false)`);
+  return statement(`SELECT ${calls.join(', ')}`, changes.flat());
+}
+
+/** What must change to come from one label to the other; `null` means back to the default. */
+function difference(from: Label, to: Label): [string, string | null][] {
+  const changes: [string, string | null][] = [];
+  for (const name of from.values.keys()) if (!to.values.has(name)) changes.push([name, null]);
+  for (const [name, value] of to.values) if (from.values.get(name) !== value) changes.push([name, value]);
+  return changes;
+}
+
+/** The frames that bring a connection from one label to another, ending in Sync; `from` undefined when what it carries is not known. */
+export function replayFrames(from: Label | undefined, to: Label): Buffer {
+  const frames: Buffer[] = [BEGIN];
+  if (from === undefined) {
+    frames.push(statement('RESET SESSION AUTHORIZATION', []), statement('RESET ROLE', []), statement('RESET ALL', []));
+  }
+  const changes = difference(from ?? CLEAN, to);
+  const identity = changes.filter(([name]) => IDENTITY.includes(name));
+  if (identity.length > 0 && from !== undefined) {
+    frames.push(statement('RESET SESSION AUTHORIZATION', []), statement('RESET ROLE', []));
+  }
+  // The encoding first: the bytes of all other values are in it.
+  const encoding = changes.filter(([name]) => name === 'client_encoding');
+  const others = changes.filter(([name]) => name !== 'client_encoding' && !IDENTITY.includes(name));
+  if (encoding.length > 0) frames.push(setConfig(encoding));
+  if (others.length > 0) frames.push(setConfig(others));
+  for (const name of IDENTITY) {
+    const value = to.values.get(name);
+    if (identity.length > 0 && value !== undefined) frames.push(setConfig([[name, value]]));
+  }
+  frames.push(END);
+  return Buffer.concat(frames);
+}

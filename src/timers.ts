@@ -1,0 +1,21 @@
+/**
+ * Time, in two small things: a monotonic clock that tests can replace, and one coarse tick for everything that has a deadline. A timer for
+ * each client would cost more than it tells: the timeouts of a pooler are seconds.
+ */
+
+/** Milliseconds from some start; never goes back. */
+export interface Clock {
+  nowMs(): number;
+}
+
+export const systemClock: Clock = { nowMs: () => performance.now() };
+
+/** Deadlines are noticed at most this late. */
+export const TICK_MS = 100;
+
+/** Calls `tick` about ten times a second until stopped; does not keep the process alive. */
+export function everyTick(clock: Clock, tick: (nowMs: number) => void): { stop(): void } {
+  const timer = setInterval(() => tick(clock.nowMs()), TICK_MS);
+  timer.unref();
+  return { stop: () => clearInterval(timer) };
+}

@@ -1,0 +1,91 @@
+/**
+ * What a client is told when it is let in: the parameters of its own session, as a server reports them under the client's settings. A
+ * server is asked once for each label; the answer is kept until its connection's database changes.
+ */
+
+import type { Target } from '../routing/index.ts';
+import type { Credentials } from './client/credentials.ts';
+import type { Line, Place } from './client/place.ts';
+import type { Waiter } from './pool/pool.ts';
+import type { ConnectFailure } from './server/connect.ts';
+import { InternalExchange } from './server/exchange.ts';
+import { internReported, type Reported, withParameter } from './server/reported.ts';
+import type { Server } from './server/server.ts';
+import { intern, type Label, replayFrames } from './server/settings.ts';
+
+/** No server could be asked, or it does not accept the client's settings. */
+export interface WelcomeFailure extends ConnectFailure {
+  /** The settings are at fault, not the server. */
+  readonly settings?: boolean;
+}
+
+const KEPT_LIMIT = 1000;
+/** An application_name that Postgres reports as it was given: printable ASCII, short enough not to be cut. */
+const PLAIN_NAME = /^[\x20-\x7e]{0,63}$/;
+
+export class Welcomes {
+  readonly #kept = new Map<string, Reported>();
+
+  forget(): void {
+    this.#kept.clear();
+  }
+
+  /** What to report to a client with this label; rejects with a WelcomeFailure, or with 'timeout'. */
+  async reported(place: Place, target: Target, credentials: Credentials, label: Label, deadlineMs: number): Promise<Reported> {
+    const name = label.values.get('application_name') ?? '';
+    const asked = PLAIN_NAME.test(name) ? without(label, 'application_name') : label;
+    const key = JSON.stringify([target.database, credentials.user, [...asked.values]]);
+    let known = this.#kept.get(key);
+    if (known === undefined) {
+      known = await ask(place, target, credentials, asked, deadlineMs);
+      if (this.#kept.size >= KEPT_LIMIT) this.#kept.delete(this.#kept.keys().next().value!);
+      this.#kept.set(key, known);
+    }
+    return asked === label ? known : withParameter(known, 'application_name', name);
+  }
+}
+
+function without(label: Label, name: string): Label {
+  if (!label.values.has(name)) return label;
+  const values = new Map(label.values);
+  values.delete(name);
+  return intern(values);
+}
+
+function ask(place: Place, target: Target, credentials: Credentials, label: Label, deadlineMs: number): Promise<Reported> {
+  return new Promise((resolve, reject) => {
+    const waiter: Waiter = {
+      label,
+      sinceMs: place.clock.nowMs(),
+      deadlineMs,
+      granted: (server) => askServer(server, label, resolve, reject),
+      refused: reject,
+    };
+    const got: Server | Line = place.acquire(target, credentials, waiter);
+    if (!('leave' in got)) askServer(got, label, resolve, reject);
+  });
+}
+
+function askServer(server: Server, label: Label, resolve: (reported: Reported) => void, reject: (failure: WelcomeFailure) => void): void {
+  if (server.label === label) {
+    const reported = server.reported;
+    server.owner.release(server);
+    return resolve(reported);
+  }
+  const before = server.label;
+  server.enqueue(
+    new InternalExchange((_, outcome) => {
+      if (outcome.ok) {
+        server.label = label;
+        const reported = server.reported;
+        server.owner.release(server);
+        return resolve(internReported(reported.values));
+      }
+      server.label = before;
+      server.close('settings of a client were refused');
+      reject({ reason: 'settings were refused', settings: true, ...(outcome.error === undefined ? {} : { frame: outcome.error }) });
+    }),
+  );
+  server.unnamed = undefined;
+  server.send(replayFrames(server.label, label));
+}

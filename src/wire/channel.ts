@@ -1,0 +1,239 @@
+/**
+ * A socket that speaks bytes in both directions, for clients and servers alike. Reads go into one buffer shared by all channels (a chunk
+ * is valid only during `onChunk`); writes of one turn of the event loop become one write. It knows no protocol.
+ *
+ * Back pressure: `congested` says that the peer reads more slowly than we write; `onDrain` is called when it has caught up.
+ */
+import net from 'node:net';
+
+const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
+/** Unsent bytes above which a channel is congested. */
+const HIGH_WATER = 256 * 1024;
+/** Pieces up to this size are gathered in one buffer; larger ones are written as they are. */
+const GATHER_LIMIT = 16 * 1024;
+const GATHER_SIZE = 32 * 1024;
+
+/** Buffers for gathering, given back when the kernel took everything at once. */
+const spare: Buffer[] = [];
+const SPARE_LIMIT = 64;
+
+let dirty: Channel[] = [];
+let scheduled = false;
+
+function flushAll(): void {
+  scheduled = false;
+  const channels = dirty;
+  dirty = [];
+  for (const channel of channels) channel.flush();
+}
+
+/** Who owns a channel. Every call comes from the event loop, never from inside a method of the channel. */
+export interface ChannelOwner {
+  /** Bytes [0, length) of `chunk`, valid during the call only. */
+  onChunk(chunk: Buffer): void;
+  onDrain(): void;
+  /** The connection is gone, once; `error` when it did not end in order. */
+  onClose(error: Error | undefined): void;
+}
+
+export class Channel {
+  readonly #socket: net.Socket;
+  #owner: ChannelOwner;
+  #gather: Buffer | undefined;
+  #gathered = 0;
+  #large: Buffer[] = [];
+  #largeBytes = 0;
+  #isDirty = false;
+  #wasCongested = false;
+  #closed = false;
+  #error: Error | undefined;
+  /** Totals for the statistics. */
+  receivedBytes = 0;
+  sentBytes = 0;
+
+  private constructor(socket: net.Socket, owner: ChannelOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('drain', () => this.#drained());
+    socket.on('end', () => this.destroy());
+    socket.on('close', () => {
+      this.#closed = true;
+      this.#owner.onClose(this.#error);
+    });
+  }
+
+  /** Opens a connection; `onOpen` when it stands. Failure is told by `onClose`. */
+  static connect(to: net.NetConnectOpts, owner: ChannelOwner, onOpen: () => void): Channel {
+    let channel: Channel;
+    const onread = { buffer: READ_BUFFER, callback: (length: number) => channel.#read(length) };
+    const socket = net.connect({ ...to, noDelay: true, onread } as net.NetConnectOpts, onOpen);
+    channel = new Channel(socket, owner);
+    return channel;
+  }
+
+  /**
+   * Takes over a socket that a listener accepted with `pauseOnConnect`. The handle moves to a socket that reads into the shared buffer:
+   * `net.createServer` cannot be told to do so, and a fresh 64 kB buffer for each read is what a plain socket costs.
+   */
+  static adopt(accepted: net.Socket, owner: ChannelOwner): Channel {
+    const withHandle = accepted as unknown as { _handle: unknown };
+    const handle = withHandle._handle;
+    withHandle._handle = null;
+    let channel: Channel;
+    const onread = { buffer: READ_BUFFER, callback: (length: number) => channel.#read(length) };
+    const socket = new net.Socket({ handle, readable: true, writable: true, onread } as unknown as net.SocketConstructorOpts);
+    channel = new Channel(socket, owner);
+    socket.resume();
+    return channel;
+  }
+
+  #read(length: number): boolean {
+    this.receivedBytes += length;
+    this.#owner.onChunk(READ_BUFFER.subarray(0, length));
+    return true;
+  }
+
+  /** Log-in hands the channel on to whoever lives with it afterwards. */
+  setOwner(owner: ChannelOwner): void {
+    this.#owner = owner;
+  }
+
+  get closed(): boolean {
+    return this.#closed || this.#socket.destroyed;
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort;
+  }
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress;
+  }
+  get localPort(): number | undefined {
+    return this.#socket.localPort;
+  }
+
+  setKeepAlive(on: boolean, idleMs: number): void {
+    this.#socket.setKeepAlive(on, idleMs);
+  }
+
+  /** Bytes that the peer has not taken yet. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength + this.#gathered + this.#largeBytes;
+  }
+
+  get congested(): boolean {
+    if (this.unsentBytes <= HIGH_WATER) return false;
+    this.#wasCongested = true;
+    return true;
+  }
+
+  /** Queues a copy of [start, end); it leaves at the end of this turn. */
+  write(chunk: Buffer, start = 0, end = chunk.length): void {
+    const length = end - start;
+    if (length === 0 || this.closed) return;
+    this.#markDirty();
+    this.sentBytes += length;
+    if (length > GATHER_LIMIT) return this.#writeLarge(chunk, start, end);
+    if (this.#gather === undefined) this.#gather = spare.pop() ?? Buffer.allocUnsafeSlow(GATHER_SIZE);
+    if (this.#gathered + length > this.#gather.length) {
+      this.#setAside();
+      this.#gather = spare.pop() ?? Buffer.allocUnsafeSlow(GATHER_SIZE);
+    }
+    this.#gathered += chunk.copy(this.#gather, this.#gathered, start, end);
+  }
+
+  #writeLarge(chunk: Buffer, start: number, end: number): void {
+    if (this.#gathered > 0) this.#setAside();
+    const copy = Buffer.allocUnsafeSlow(end - start);
+    chunk.copy(copy, 0, start, end);
+    this.#large.push(copy);
+    this.#largeBytes += copy.length;
+    if (this.#largeBytes > HIGH_WATER) this.flush();
+  }
+
+  #setAside(): void {
+    this.#large.push(this.#gather!.subarray(0, this.#gathered));
+    this.#largeBytes += this.#gathered;
+    this.#gather = undefined;
+    this.#gathered = 0;
+  }
+
+  #markDirty(): void {
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    dirty.push(this);
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(flushAll);
+  }
+
+  /** Hands everything queued to the kernel now. */
+  flush(): void {
+    this.#isDirty = false;
+    const socket = this.#socket;
+    const gather = this.#gather;
+    if (this.closed) {
+      this.#forget();
+      return;
+    }
+    if (this.#large.length > 0) {
+      if (this.#gathered > 0) this.#setAside();
+      socket.cork();
+      for (const part of this.#large) socket.write(part);
+      socket.uncork();
+      this.#forget();
+    } else if (gather !== undefined && this.#gathered > 0) {
+      socket.write(gather.subarray(0, this.#gathered));
+      this.#gather = undefined;
+      this.#gathered = 0;
+      // The kernel took it all: nobody looks at the buffer any more.
+      if (socket.writableLength === 0 && spare.length < SPARE_LIMIT) spare.push(gather);
+    }
+    if (this.#wasCongested && !this.congested) this.#drained();
+  }
+
+  #forget(): void {
+    this.#large = [];
+    this.#largeBytes = 0;
+    this.#gather = undefined;
+    this.#gathered = 0;
+  }
+
+  #drained(): void {
+    if (!this.#wasCongested || this.closed) return;
+    this.#wasCongested = false;
+    this.#owner.onDrain();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+  resume(): void {
+    if (!this.closed) this.#socket.resume();
+  }
+
+  /** Sends what is queued, then ends in order; a peer that does not read is cut off after `graceMs`. */
+  end(graceMs = 5000): void {
+    if (this.closed) return;
+    this.flush();
+    this.#socket.end();
+    this.#socket.resume();
+    const timer = setTimeout(() => this.#socket.destroy(), graceMs);
+    timer.unref();
+    this.#socket.once('finish', () => this.#socket.destroySoon());
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** Ends at once; what is queued and not yet taken is lost. */
+  destroy(): void {
+    if (this.closed) return;
+    this.flush();
+    this.#socket.destroy();
+  }
+}

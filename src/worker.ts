@@ -1,0 +1,400 @@
+/**
+ * Puts the process together: the only file that knows every part. It starts them, gives each what it needs, carries out what the console
+ * and signals ask for, and stops them. It decides nothing about statements.
+ */
+import { explain, loadParsers, type Plan, route } from '../routing/index.ts';
+import type { AdminView, ShutdownMode } from './admin/view.ts';
+import { readSecrets, type Secrets } from './auth/secrets.ts';
+import type { Place, SessionPolicy } from './client/place.ts';
+import { Texts } from './client/statements.ts';
+import { Clients } from './clients.ts';
+import type { Config } from './config/config.ts';
+import { ConfigError, problemText } from './config/error.ts';
+import { loadConfig, notImplementedText } from './config/load.ts';
+import { setSetting } from './config/show.ts';
+import { busyServers, createInspection } from './inspect.ts';
+import { type Listener, listen } from './listener.ts';
+import { Live } from './live.ts';
+import { connectionPrefix, createLog, type RootLog } from './log.ts';
+import { Counting } from './metrics/counters.ts';
+import { createMetricsHttp, type MetricsHttp } from './metrics/http.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { Pools } from './pool/pools.ts';
+import type { Server } from './server/server.ts';
+import { Statistics } from './statistics.ts';
+import { enforceTimeouts } from './timeouts.ts';
+import { everyTick, systemClock } from './timers.ts';
+import { versionText } from './version.ts';
+import * as errors from './wire/errors.ts';
+
+export interface WorkerOptions {
+  readonly configFile: string;
+  readonly quiet: boolean;
+  readonly verbose: number;
+  readonly parserReady: true;
+}
+
+export interface RunningWorker {
+  stop(): Promise<void>;
+}
+
+class Worker {
+  readonly #file: string;
+  readonly #log: RootLog;
+  readonly #live: Live;
+  readonly #texts: Texts;
+  readonly #pools: Pools;
+  readonly #clients: Clients;
+  readonly #statistics: Statistics;
+  readonly #counting = new Counting();
+  readonly #view: AdminView;
+  #secrets: Secrets['users'];
+  #listener: Listener | undefined;
+  #http: MetricsHttp | undefined;
+  #ticks: { stop(): void } | undefined;
+  #ids = 0;
+  #shutdown: ShutdownMode | undefined;
+  #ended: (() => void) | undefined;
+  /** Resolves when the worker has stopped. */
+  readonly done: Promise<void>;
+
+  constructor(config: Config, options: WorkerOptions) {
+    this.#file = options.configFile;
+    this.#log = createLog({
+      logfile: config.settings.logfile,
+      quiet: options.quiet,
+      verbose: Math.max(options.verbose, config.settings.verbose ?? 0),
+    });
+    this.#live = new Live(config);
+    this.#statistics = new Statistics(systemClock.nowMs());
+    this.#texts = new Texts(
+      () => this.#live.config.settings.facts_cache_size,
+      () => this.#live.config.settings.sql_parser,
+    );
+    this.done = new Promise((resolve) => {
+      this.#ended = resolve;
+    });
+    const nextId = () => ++this.#ids;
+    this.#pools = new Pools({
+      clock: systemClock,
+      config: () => this.#live.config,
+      entry: (name) => this.#live.entry(name),
+      wantsCatalog: (name) => this.#live.isShard(name),
+      nextId,
+      log: (text) => this.#log.log(text),
+      serverLog: (server, text) => this.#log.log(`${serverPrefix(server)}${text}`),
+      inUse: (database, user) => this.#clients.inPool(database, user) || this.#live.entry(database)?.user === user,
+    });
+    this.#clients = new Clients({
+      live: this.#live,
+      place: this.#place(),
+      pools: this.#pools,
+      log: this.#log,
+      nextId,
+      secrets: () => this.#secrets,
+      adminView: () => this.#view,
+      shuttingDown: () => this.#shutdown !== undefined,
+    });
+    this.#view = this.#makeView();
+  }
+
+  #place(): Place {
+    return {
+      clock: systemClock,
+      texts: this.#texts,
+      database: (name) => this.#live.database(name),
+      policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
+      catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
+      acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),
+      tally: (database) => this.#statistics.tally(database),
+      planned: (database, plan) => this.#planned(database, plan),
+      exchangeDone: (database, plan, ms, failed) => this.#exchangeDone(database, plan, ms, failed),
+      waited: (database, ms) => this.#counting.timings(database).wait.observe(ms),
+      pinned: (_session, reason) => this.#counting.pinned(reason),
+      unpinned: () => {},
+    };
+  }
+
+  #planned(database: string, plan: Plan): void {
+    if (plan.kind === 'reject') this.#counting.exchange(database, '', 'none', plan.why).refused += 1;
+    else if (plan.kind === 'transaction') this.#counting.exchange(database, '', 'none', plan.why).ok += 1;
+  }
+
+  #exchangeDone(database: string, plan: Plan | undefined, ms: number, failed: boolean): void {
+    this.#counting.timings(database).query.observe(ms);
+    if (plan?.kind !== 'one') return;
+    const shard = plan.target.database === database ? '' : plan.target.database;
+    const cell = this.#counting.exchange(database, shard, plan.target.role, plan.why);
+    if (failed) cell.error += 1;
+    else cell.ok += 1;
+  }
+
+  async start(): Promise<void> {
+    const { settings } = this.#live.config;
+    this.#log.log(`kernel file descriptor limits are the system's; max_client_conn: ${settings.max_client_conn}`);
+    const unimplemented = notImplementedText(this.#live.config);
+    if (unimplemented !== undefined) this.#log.warning(unimplemented);
+    await this.#readSecrets();
+    this.#listener = await listen(
+      {
+        addresses: settings.listen_addr,
+        port: settings.listen_port,
+        socketDir: settings.unix_socket_dir,
+        socketMode: settings.unix_socket_mode,
+        backlog: settings.listen_backlog,
+      },
+      (socket, unix) => this.#clients.accept(socket, unix),
+    );
+    for (const where of this.#listener.where) this.#log.log(where);
+    await this.#startMetrics();
+    this.#ticks = everyTick(systemClock, (nowMs) => this.#tick(nowMs));
+    this.#keepAlive = setInterval(() => {}, 0x7fffffff);
+    this.#log.log(`process up: ${versionText}, node ${process.version}`);
+  }
+  #keepAlive: NodeJS.Timeout | undefined;
+
+  async #startMetrics(): Promise<void> {
+    const { metrics_port, metrics_listen_addr } = this.#live.config.settings;
+    if (metrics_port === 0) return;
+    const metrics = createMetrics({
+      ...this.#view,
+      counting: this.#counting,
+      parserCache: () => ({ hits: this.#texts.hits, misses: this.#texts.misses, entries: this.#texts.size }),
+    });
+    this.#http = createMetricsHttp({
+      metrics,
+      health: { ...this.#view, listening: () => this.#listener?.listening === true },
+      log: this.#log,
+    });
+    const port = await this.#http.listen(metrics_port, metrics_listen_addr);
+    this.#log.log(`metrics on http://${metrics_listen_addr}:${port}/metrics`);
+  }
+
+  async #readSecrets(): Promise<void> {
+    const { auth_file } = this.#live.config.settings;
+    if (auth_file === undefined || auth_file === '') {
+      this.#secrets = undefined;
+      return;
+    }
+    const { users, problems } = await readSecrets(auth_file);
+    for (const { file, line, message } of problems) this.#log.error(`${file}:${line}: ${message}`);
+    if (users !== undefined) this.#secrets = users;
+  }
+
+  #tick(nowMs: number): void {
+    this.#pools.tick(nowMs);
+    enforceTimeouts(this.#clients.sessions.values(), nowMs);
+    const { stats_period, log_stats } = this.#live.config.settings;
+    const line = this.#statistics.tick(nowMs, stats_period);
+    if (line !== undefined && log_stats) this.#log.log(line);
+    if (this.#shutdown !== undefined) this.#mayEnd();
+  }
+
+  // -- what the console may do ------------------------------------------------------------------------------------------------------
+
+  #makeView(): AdminView {
+    const live = this.#live;
+    const pools = this.#pools;
+    const clients = this.#clients;
+    const inspection = createInspection({
+      live,
+      clients,
+      pools,
+      statistics: this.#statistics,
+      startedAt: new Date(),
+      shuttingDown: () => this.#shutdown !== undefined,
+      port: () => this.#listener?.port ?? live.config.settings.listen_port,
+      nowMs: () => systemClock.nowMs(),
+    });
+    return {
+      ...inspection,
+      findDatabase: (name, register) => {
+        if (name === 'pgbouncer' || name === 'shardyard') return { paused: false, disabled: false, admin: true };
+        const entry = register ? live.register(name) : live.entry(name);
+        return entry && { paused: pools.isPaused(name), disabled: live.disabled.has(name), admin: false };
+      },
+      reload: () => this.reload(),
+      set: (key, value) => this.#apply(setSetting(live.config, key, value)),
+      pause: (database) => this.#pause(database),
+      resume: (database) => this.#resume(database),
+      suspend: () => Promise.resolve(true),
+      reconnect: (database) => pools.retire(database, 'obsolete connection'),
+      waitClose: async (database) => void (await until(() => pools.closing(database) === 0)),
+      enable: (database) => void live.disabled.delete(database),
+      disable: (database) => void live.disabled.add(database),
+      kill: (database) => this.#kill(database),
+      killClient: (id) => {
+        clients.sessions.get(id)?.fail(errors.killedByAdmin);
+        return clients.sessions.has(id) || this.#killed(id);
+      },
+      shutdown: (mode) => this.shutdown(mode),
+      route: (database, sql) => this.#route(database, sql),
+    };
+  }
+
+  #killed(_id: number): boolean {
+    return false;
+  }
+
+  async #pause(database: string | undefined): Promise<boolean> {
+    this.#pools.pause(database);
+    return await until(
+      () => busyServers(this.#clients, database) === 0 && this.#pools.openConnections(database) === 0,
+      () => (database === undefined ? !this.#pools.allPaused : !this.#pools.isPaused(database)),
+    );
+  }
+
+  #resume(database: string | undefined): void {
+    this.#pools.resume(database);
+  }
+
+  #kill(database: string | undefined): void {
+    this.#pools.pause(database);
+    for (const session of [...this.#clients.sessions.values()])
+      if (database === undefined || session.identity.database === database) session.fail(errors.killedByAdmin);
+    this.#pools.closeAll(database, 'admin forced disconnect');
+  }
+
+  #route(name: string, sql: string): readonly string[] {
+    const database = this.#live.database(name) ?? (this.#live.register(name) && this.#live.database(name));
+    if (database === undefined) throw new Error(`no such database: ${name}`);
+    const { facts } = this.#texts.textOf(Buffer.from(sql, 'utf8').toString('latin1'), {
+      encoding: 'UTF8',
+      standardConformingStrings: true,
+    });
+    const catalog = this.#pools.catalog(this.#live.speaker(name));
+    const view = {
+      inTransaction: false,
+      pinned: false,
+      readOnly: false,
+      clientEncoding: 'UTF8',
+      ...(catalog === undefined ? {} : { catalog }),
+    };
+    return explain(
+      route(facts, () => undefined, database, view),
+      database,
+    );
+  }
+
+  /** Reads the file anew: all of it holds from the next exchange on, or nothing has changed. Rejects with ConfigError. */
+  async reload(): Promise<void> {
+    const file = this.#live.config.settings.conffile ?? this.#file;
+    let config: Config;
+    try {
+      config = loadConfig(file, { previous: this.#live.config });
+    } catch (error) {
+      if (error instanceof ConfigError) for (const problem of error.problems) this.#log.error(problemText(problem));
+      throw error;
+    }
+    this.#apply(config);
+    this.#log.configure({ logfile: config.settings.logfile, verbose: config.settings.verbose ?? 0 });
+    await this.#readSecrets();
+    this.#log.log('RELOAD: configuration in force');
+  }
+
+  #apply(config: Config): void {
+    for (const name of this.#live.replace(config)) {
+      this.#pools.drop(name);
+      if (this.#live.entry(name) !== undefined) continue;
+      for (const session of [...this.#clients.sessions.values()]) {
+        if (session.identity.database === name && session.server === undefined) session.fail(errors.databaseRemoved);
+      }
+    }
+    this.#clients.welcomes.forget();
+  }
+
+  // -- the end ----------------------------------------------------------------------------------------------------------------------
+
+  shutdown(mode: ShutdownMode): void {
+    if (this.#shutdown !== undefined && mode !== 'immediate') mode = 'immediate';
+    this.#shutdown = mode;
+    if (mode === 'immediate') return this.#end();
+    this.#log.log(`shutting down, waiting for ${mode === 'wait_for_clients' ? 'clients' : 'servers'}`);
+    if (mode === 'wait_for_clients') this.#listener?.closeTcp();
+    else this.#pools.pause(undefined);
+    this.#mayEnd();
+  }
+
+  #mayEnd(): void {
+    if (this.#shutdown === 'wait_for_clients' && this.#clients.sessions.size > 0) return;
+    if (this.#shutdown === 'wait_for_servers' && this.#pools.openConnections(undefined) > 0) return;
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended === undefined) return;
+    const ended = this.#ended;
+    this.#ended = undefined;
+    this.#ticks?.stop();
+    clearInterval(this.#keepAlive);
+    this.#listener?.close();
+    for (const session of [...this.#clients.sessions.values()]) session.fail(errors.shuttingDown);
+    for (const client of [...this.#clients.consoles.values()]) client.channel.end();
+    for (const [, { greeter }] of this.#clients.loggingIn) greeter.channel.destroy();
+    this.#pools.closeAll(undefined, 'server shutting down');
+    this.#log.log('got shutdown request, exiting');
+    const closed = this.#http?.close() ?? Promise.resolve();
+    // What was written to clients leaves at the end of this turn.
+    closed.catch(() => {}).finally(() => setImmediate(ended));
+  }
+
+  onSignals(): void {
+    process.on('SIGHUP', () => {
+      this.#log.log('got SIGHUP, re-reading config');
+      this.reload().catch((error: unknown) => this.#log.error(`RELOAD failed: ${error instanceof Error ? error.message : error}`));
+    });
+    process.on('SIGTERM', () => this.#signal('SIGTERM', 'wait_for_clients'));
+    process.on('SIGINT', () => this.#signal('SIGINT', 'wait_for_servers'));
+    process.on('SIGQUIT', () => this.#signal('SIGQUIT', 'immediate'));
+    process.on('SIGUSR1', () => {
+      this.#log.log('got SIGUSR1, pausing all activity');
+      void this.#pause(undefined);
+    });
+    process.on('SIGUSR2', () => {
+      if (this.#shutdown !== undefined) return this.#log.log('got SIGUSR2 while shutting down, ignoring');
+      this.#log.log('got SIGUSR2, continuing from PAUSE');
+      this.#resume(undefined);
+    });
+  }
+
+  #signal(name: string, mode: ShutdownMode): void {
+    this.#log.log(`got ${name}, shutting down`);
+    this.shutdown(mode);
+  }
+}
+
+/** Waits, a tick at a time, until something holds: true; or something else does: false. */
+async function until(holds: () => boolean, over: () => boolean = () => false): Promise<boolean> {
+  for (;;) {
+    if (over()) return false;
+    if (holds()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function serverPrefix({ identity }: Server): string {
+  const unix = identity.host.startsWith('/') || identity.host.startsWith('@');
+  return connectionPrefix({
+    kind: 'S',
+    id: identity.id,
+    database: identity.database,
+    user: identity.user,
+    host: unix ? undefined : identity.host,
+    port: identity.port,
+  });
+}
+
+/** Starts to serve; rejects when it cannot listen. The process ends when the worker has. */
+export async function startWorker(config: Config, options: WorkerOptions): Promise<RunningWorker> {
+  await loadParsers(config.settings.sql_parser);
+  const worker = new Worker(config, options);
+  await worker.start();
+  worker.onSignals();
+  worker.done.then(() => process.exit(0));
+  return {
+    stop: async () => {
+      worker.shutdown('immediate');
+      await worker.done;
+    },
+  };
+}
