@@ -3,7 +3,6 @@
  * worker runs is here, in PgBouncer's order: configuration, user, pid file, background, worker, pid file written. The worker is
  * loaded only to serve; it listens, takes signals and logs. Before it runs, what is fatal is logged from here.
  */
-import { loadParsers } from '../routing/index.ts';
 import { parseArguments, type ServeCommand, usage } from './cli.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError, problemText } from './config/error.ts';
@@ -59,18 +58,23 @@ function prepare(command: ServeCommand, { settings }: Config, log: RootLog): voi
   checkPidFile(settings.pidfile, () => log.log('stale pidfile, removing'));
 }
 
-async function startHere(command: ServeCommand, config: Config, quiet: boolean): Promise<void> {
-  await loadParsers(config.settings.sql_parser);
+async function startHere(command: ServeCommand, config: Config, quiet: boolean, log: RootLog): Promise<number | undefined> {
   const { startWorker } = await import('./worker.ts');
   const { verbose } = config.settings;
   const worker = await startWorker(config, { configFile: command.file, quiet, verbose, parserReady: true });
   try {
     writePidFile(config.settings.pidfile);
   } catch (error) {
+    log.fatal(textOf(error));
+    // A worker that was asked to stop ends the process with status 0, but this is no success.
+    process.once('exit', () => {
+      process.exitCode = 1;
+    });
     await worker.stop();
-    throw error;
+    return 1;
   }
   reportUp();
+  return undefined;
 }
 
 /** The status to exit with, or undefined while the worker (or the one in the background) runs on. */
@@ -86,8 +90,7 @@ async function serve(command: ServeCommand): Promise<number | undefined> {
       await startInBackground();
       return 0;
     }
-    await startHere(command, config, quiet);
-    return undefined;
+    return await startHere(command, config, quiet, log);
   } catch (error) {
     log.fatal(textOf(error));
     return 1;

@@ -71,7 +71,7 @@ async function answerRoute({ file, database: name, sql, params }: RouteQuestion)
     return failed([`no such database: ${name}${near === undefined ? '' : `; did you mean "${near}"?`}`]);
   }
   await loadParsers(config.settings.sql_parser);
-  const plan = route(analyze(sql), textOperands(params), database, view);
+  const plan = route(analyze(sql, config.settings.sql_parser), textOperands(params), database, view);
   return { out: [...explain(plan, database), assumption], err: [], status: 0 };
 }
 
