@@ -78,6 +78,7 @@ export function createInspection(parts: InspectParts): AdminRead {
       [...live.config.peers.values()].map(({ peer_id, host, port, pool_size }) => ({ peer_id, host, port, pool_size: pool_size ?? 0 })),
     topology: () => topologyRows(parts),
     pins: () => [...clients.sessions.values()].flatMap((session) => pinRows(session, date)),
+    lastRoutes: () => [],
     state: () => (pools.allPaused ? 'paused' : 'active'),
     shuttingDown: parts.shuttingDown,
   };

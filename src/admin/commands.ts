@@ -5,8 +5,9 @@
 import { type Log, silentLog } from '../log.ts';
 import * as errors from '../wire/errors.ts';
 import { parseCommand } from './grammar.ts';
+import { help } from './help.ts';
 import type { Reply } from './reply.ts';
-import { help, oneValue, routeTable, shows } from './show.ts';
+import { oneValue, routeTable, shows } from './show.ts';
 import type { AdminView, ShutdownMode } from './view.ts';
 
 /** Who gives the command. `admin`: named in admin_users; otherwise in stats_users. */

@@ -76,6 +76,8 @@ export function columnsOf<R>(): {
   int4(name: string, read: (row: R) => number | undefined): Column<R>;
   int8(name: string, read: (row: R) => number | undefined): Column<R>;
   numeric(name: string, read: (row: R) => number): Column<R>;
+  /** With three decimals: milliseconds down to the microsecond. */
+  decimal(key: KeyOf<R, number | undefined>): Column<R>;
 } {
   const byKey = (name: string) => (row: R) => (row as Record<string, unknown>)[name];
   const column = (type: { typeOid: number; typeSize: number }, show: (value: unknown) => string) => {
@@ -93,6 +95,7 @@ export function columnsOf<R>(): {
     int4: column(INT4, (value) => String(Math.min(Math.trunc(Number(value)), INT4_MAX))),
     int8: column(INT8, (value) => String(Math.trunc(Number(value)))),
     numeric: column(NUMERIC, (value) => BigInt(Math.trunc(Number(value))).toString()),
+    decimal: column(NUMERIC, (value) => Number(value).toFixed(3)),
   };
 }
 

@@ -1,10 +1,9 @@
 /**
  * The tables of SHOW: for each, its columns with their types in PgBouncer's order, ours behind them, and where its rows come
- * from. What commands there are, and who may ask, is `commands.ts`.
+ * from. What commands there are, and who may ask, is `commands.ts`; what SHOW HELP says is `help.ts`.
  */
 import { localTime, pointer } from '../log.ts';
 import { versionText } from '../version.ts';
-import type { MessageFields } from '../wire/errors.ts';
 import { type Column, columnsOf, type Reply, table } from './reply.ts';
 import { sumCounters } from './stats.ts';
 import type {
@@ -12,6 +11,7 @@ import type {
   ConfigRow,
   Counters,
   DatabaseRow,
+  LastRouteRow,
   PeerRow,
   PinRow,
   PoolRow,
@@ -261,6 +261,21 @@ const PINS: readonly Column<PinRow>[] = [
   pin.text('since', (row) => localTime(row.since)),
 ];
 
+const lastRoute = columnsOf<LastRouteRow>();
+const LAST_ROUTES: readonly Column<LastRouteRow>[] = [
+  lastRoute.text('at', (row) => localTime(row.at, true)),
+  lastRoute.int4('client_id'),
+  lastRoute.text('database'),
+  lastRoute.text('target'),
+  lastRoute.text('role'),
+  lastRoute.text('host'),
+  lastRoute.text('why'),
+  lastRoute.text('detail'),
+  lastRoute.text('statement'),
+  lastRoute.decimal('ms'),
+  lastRoute.text('outcome'),
+];
+
 const named = columnsOf<readonly [key: string, value: string]>();
 const STATE = [named.text('key', ([key]) => key), named.text('value', ([, value]) => value)];
 
@@ -335,6 +350,7 @@ export const shows: ReadonlyMap<string, Show> = new Map<string, Show>([
   ['databases', (view) => table(DATABASES, view.databases())],
   ['dns_hosts', () => table(DNS_HOSTS, [])],
   ['dns_zones', () => table(DNS_ZONES, [])],
+  ['last_routes', (view) => table(LAST_ROUTES, view.lastRoutes())],
   ['lists', (view) => table(LISTS, lists(view))],
   ['mem', (view) => table(MEM, memory(view))],
   ['peer_pools', () => table(PEER_POOLS, [])],
@@ -362,34 +378,3 @@ export function routeTable(lines: readonly string[]): Reply {
 export function oneValue(name: string, value: string): Reply {
   return table([word.text(name, (text) => text)], [value]);
 }
-
-const USAGE = [
-  'SHOW HELP|CONFIG|DATABASES|POOLS|CLIENTS|SERVERS|USERS|VERSION',
-  'SHOW PEERS|PEER_POOLS',
-  'SHOW SOCKETS|ACTIVE_SOCKETS|LISTS|MEM|STATE',
-  'SHOW DNS_HOSTS|DNS_ZONES',
-  'SHOW STATS|STATS_TOTALS|STATS_AVERAGES|TOTALS',
-  'SHOW TOPOLOGY|PINS',
-  "SHOW ROUTE <db> '<sql>'",
-  'SET key = arg',
-  'RELOAD',
-  'PAUSE [<db>]',
-  'RESUME [<db>]',
-  'DISABLE <db>',
-  'ENABLE <db>',
-  'RECONNECT [<db>]',
-  'KILL [<db>]',
-  'KILL_CLIENT <client_id>',
-  'SUSPEND',
-  'SHUTDOWN',
-  'SHUTDOWN WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS',
-  'WAIT_CLOSE [<db>]',
-];
-
-/** What SHOW HELP says, as a notice. */
-export const help: MessageFields = {
-  severity: 'NOTICE',
-  sqlstate: '00000',
-  message: 'Console usage',
-  detail: `\n${USAGE.map((line) => `\t${line}`).join('\n')}`,
-};

@@ -5,7 +5,7 @@
  * Keys are PgBouncer's column names (its `SHOW` commands); ours come behind them in each row type. Numbers are integers
  * unless said otherwise, times are `Date`s, durations end in Ms and may have a fraction.
  */
-import type { PinReason, Role } from '../../routing/index.ts';
+import type { PinReason, Role, Why } from '../../routing/index.ts';
 import type { PoolMode } from '../config/config.ts';
 
 /** One pool: the server connections of one (host, database, user). */
@@ -194,6 +194,29 @@ export interface PinRow {
   readonly since: Date;
 }
 
+/** What one exchange asked for and where it went: the memory behind SHOW LAST_ROUTES. */
+export interface LastRouteRow {
+  /** When it was answered. */
+  readonly at: Date;
+  readonly client_id: number;
+  /** As the client named it when it connected. */
+  readonly database: string;
+  /** The `[databases]` entry that ran it; undefined where nothing was sent to a server. */
+  readonly target?: string | undefined;
+  /** What the host was found to be; where roles are not asked for, what the plan wanted. */
+  readonly role?: Role | undefined;
+  /** `host:port` of the server connection. */
+  readonly host?: string | undefined;
+  readonly why: Why;
+  readonly detail: string;
+  /** The first 200 characters of the SQL; empty where there was none. */
+  readonly statement: string;
+  /** From the first byte to the server to the last byte of the answer; has a fraction. */
+  readonly ms: number;
+  /** error: the server's; refused: ours, nothing was sent. */
+  readonly outcome: 'ok' | 'error' | 'refused';
+}
+
 export type ShutdownMode = 'immediate' | 'wait_for_servers' | 'wait_for_clients';
 
 /** What can be read. Everything is answered at once, from memory. */
@@ -213,6 +236,8 @@ export interface AdminRead {
   peers(): readonly PeerRow[];
   topology(): readonly TopologyRow[];
   pins(): readonly PinRow[];
+  /** The last 200 exchanges of all clients, newest first. */
+  lastRoutes(): readonly LastRouteRow[];
   state(): 'active' | 'paused' | 'suspended';
   shuttingDown(): boolean;
 }

@@ -100,6 +100,7 @@ export function fakeView(change: Partial<AdminView> = {}): { view: AdminView; ca
     peers: () => [],
     topology: () => [],
     pins: () => [],
+    lastRoutes: () => [],
     state: () => 'active',
     shuttingDown: () => false,
     findDatabase: (name) => {

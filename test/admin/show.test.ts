@@ -89,6 +89,7 @@ const tables: readonly (readonly [what: string, names: string, types: string, ou
   ['DNS_ZONES', 'zonename serial count', 'sqi'],
   ['TOPOLOGY', '', '', 'database shard target host port role state reads buckets epoch', 'sississsii'],
   ['PINS', '', '', 'client_id database user server_id target reason detail since', 'ississss'],
+  ['LAST_ROUTES', '', '', 'at client_id database target role host why detail statement ms outcome', 'sisssssssNs'],
 ];
 
 const OIDS: Readonly<Record<string, number>> = { s: 25, i: 23, q: 20, N: 1700 };
@@ -238,6 +239,23 @@ test('topology and pins are shown', async () => {
     detail: null,
     since: localTime(LONG_AGO),
   });
+});
+
+test('the last routes say where each statement went, and that a refused one went nowhere', async () => {
+  const common = { at: LONG_AGO, client_id: 31, database: 'shop' } as const;
+  const sent = { target: 'shop_1', role: 'replica', host: '10.0.0.4:5432', why: 'key', detail: 'd', statement: 'SELECT 1' } as const;
+  const refused = { why: 'cross_shard', detail: 'two', statement: 'SELECT 2', ms: 0, outcome: 'refused' } as const;
+  const { rows } = await show('last_routes', {
+    lastRoutes: () => [
+      { ...common, ...refused },
+      { ...common, ...sent, ms: 1.23456, outcome: 'ok' },
+    ],
+  });
+  const shown = { at: localTime(LONG_AGO, true), client_id: '31', database: 'shop' };
+  assert.deepEqual(rows, [
+    { ...shown, ...refused, target: null, role: null, host: null, ms: '0.000' },
+    { ...shown, ...sent, ms: '1.235', outcome: 'ok' },
+  ]);
 });
 
 test('SHOW HELP names every table and every command', async () => {
