@@ -185,7 +185,7 @@ export class Clients {
     this.#byPid.set(pid, session);
     place.tally(request.database).logins += 1;
     channel.resume();
-    if (rest.length > 0) session.onChunk(rest);
+    session.begin(rest);
   }
 
   #labelOf(client: Newcomer, request: StartupRequest) {
@@ -230,9 +230,9 @@ export class Clients {
   async #cancel(pid: number, secret: Buffer): Promise<void> {
     const session = this.#byPid.get(pid);
     if (session === undefined || !secret.equals(session.identity.secret)) return;
-    if (session.phase === 'waiting') return session.cancelWaiting();
+    if (session.phase.at === 'waiting') return session.cancelWaiting();
     const { server } = session;
-    if (session.phase === 'active' && server !== undefined) sendCancel(server);
+    if (session.phase.at === 'active' && server !== undefined) sendCancel(server);
   }
 
   // -- the console ------------------------------------------------------------------------------------------------------------------

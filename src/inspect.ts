@@ -96,7 +96,7 @@ function poolRows({ pools, clients, live }: InspectParts): PoolRow[] {
     return {
       database,
       user,
-      cl_active: sessions.length - counts.waiting > 0 ? sessions.length - counts.waiting : 0,
+      cl_active: Math.max(0, sessions.length - counts.waiting),
       cl_waiting: counts.waiting,
       cl_active_cancel_req: 0,
       cl_waiting_cancel_req: 0,
@@ -156,8 +156,8 @@ function socket(
 }
 
 function clientState(session: Session): 'idle' | 'active' | 'waiting' {
-  if (session.phase === 'waiting') return 'waiting';
-  return session.phase === 'active' || session.server !== undefined ? 'active' : 'idle';
+  if (session.phase.at === 'waiting') return 'waiting';
+  return session.phase.at === 'active' || session.server !== undefined ? 'active' : 'idle';
 }
 
 function sessionRow({ port, nowMs }: InspectParts, session: Session): SocketRow {
@@ -171,14 +171,14 @@ function sessionRow({ port, nowMs }: InspectParts, session: Session): SocketRow 
     state: clientState(session),
     connect_time: identity.connectedAt,
     request_time: new Date(Date.now() - (nowMs() - session.sinceMs)),
-    waitMs: session.phase === 'waiting' || session.phase === 'active' ? nowMs() - session.sinceMs : 0,
+    waitMs: session.phase.at === 'waiting' || session.phase.at === 'active' ? nowMs() - session.sinceMs : 0,
     close_needed: false,
     id: identity.id,
     link: server?.identity.id,
     remote_pid: identity.pid,
     application_name: session.applicationName,
-    prepared_statements: session.names.named.size,
-    pins: session.pins.list().map(({ reason }) => reason),
+    prepared_statements: session.state.names.named.size,
+    pins: session.state.pins().map(({ reason }) => reason),
     queue: server === undefined ? 0 : 1,
   };
 }
@@ -220,7 +220,7 @@ function serverRow(entry: PoolEntry, server: Server, state: SocketRow['state'], 
     remote_pid: server.identity.pid,
     application_name: server.reported.values.get('application_name') ?? '',
     prepared_statements: server.prepared.size,
-    pins: holder?.pins.list().map(({ reason }) => reason) ?? [],
+    pins: holder?.state.pins().map(({ reason }) => reason) ?? [],
     role: entry.host?.role,
     queue: server.pending,
   };
@@ -323,7 +323,7 @@ function topologyRows({ live, pools }: InspectParts): TopologyRow[] {
 
 function pinRows(session: Session, date: (atMs: number) => Date): PinRow[] {
   const { id, database, user } = session.identity;
-  return session.pins.list().map(({ reason, statement, sinceMs }) => ({
+  return session.state.pins().map(({ reason, statement, sinceMs }) => ({
     client_id: id,
     database,
     user,
@@ -340,7 +340,7 @@ export function busyServers(clients: Clients, database: string | undefined): num
   let busy = 0;
   for (const session of clients.sessions.values()) {
     if (session.server === undefined || (database !== undefined && session.target?.database !== database)) continue;
-    if (session.phase === 'active' || session.status !== STATUS_IDLE || session.pins.any) busy += 1;
+    if (session.phase.at === 'active' || session.status !== STATUS_IDLE || session.state.pinned) busy += 1;
   }
   return busy;
 }

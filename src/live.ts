@@ -18,6 +18,7 @@ export interface SessionSettings {
   readonly maxPreparedStatements: number;
   readonly resetQuery: string;
   readonly resetAlways: boolean;
+  readonly statementLimit: number;
 }
 
 export class Live {
@@ -107,6 +108,7 @@ export class Live {
       maxPreparedStatements: settings.max_prepared_statements,
       resetQuery: settings.server_reset_query,
       resetAlways: settings.server_reset_query_always,
+      statementLimit: settings.statement_size_limit,
     };
   }
 }

@@ -70,7 +70,7 @@ async function answerRoute({ file, database: name, sql, params }: RouteQuestion)
     const near = nearest(name, [...config.databases.keys()]);
     return failed([`no such database: ${name}${near === undefined ? '' : `; did you mean "${near}"?`}`]);
   }
-  await loadParsers(config.settings.sql_parser);
+  await loadParsers();
   const plan = route(analyze(sql, config.settings.sql_parser), textOperands(params), database, view);
   return { out: [...explain(plan, database), assumption], err: [], status: 0 };
 }

@@ -10,7 +10,8 @@ export function enforceTimeouts(sessions: Iterable<Session>, nowMs: number): voi
 }
 
 function enforce(session: Session, nowMs: number): void {
-  const { policy, phase, sinceMs } = session;
+  const { policy, sinceMs } = session;
+  const phase = session.phase.at;
   const inTransaction = session.status !== STATUS_IDLE;
   if (phase === 'waiting') {
     if (over(sinceMs, policy.queryWaitNotifyMs, nowMs)) session.notifyWaiting();

@@ -2,10 +2,10 @@
  * Puts the process together: the only file that knows every part. It starts them, gives each what it needs, carries out what the console
  * and signals ask for, and stops them. It decides nothing about statements.
  */
-import { explain, loadParsers, type Plan, route } from '../routing/index.ts';
+import { explain, loadParsers, route } from '../routing/index.ts';
 import type { AdminView, ShutdownMode } from './admin/view.ts';
 import { readSecrets, type Secrets } from './auth/secrets.ts';
-import type { Place, SessionPolicy } from './client/place.ts';
+import type { ExchangeDone, Place, SessionPolicy } from './client/place.ts';
 import { Texts } from './client/statements.ts';
 import { Clients } from './clients.ts';
 import type { Config } from './config/config.ts';
@@ -107,26 +107,20 @@ class Worker {
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),
       tally: (database) => this.#statistics.tally(database),
-      planned: (database, plan) => this.#planned(database, plan),
-      exchangeDone: (database, plan, ms, failed) => this.#exchangeDone(database, plan, ms, failed),
+      exchangeDone: (done) => this.#exchangeDone(done),
       waited: (database, ms) => this.#counting.timings(database).wait.observe(ms),
       pinned: (_session, reason) => this.#counting.pinned(reason),
       unpinned: () => {},
     };
   }
 
-  #planned(database: string, plan: Plan): void {
-    if (plan.kind === 'reject') this.#counting.exchange(database, '', 'none', plan.why).refused += 1;
-    else if (plan.kind === 'transaction') this.#counting.exchange(database, '', 'none', plan.why).ok += 1;
-  }
-
-  #exchangeDone(database: string, plan: Plan | undefined, ms: number, failed: boolean): void {
-    this.#counting.timings(database).query.observe(ms);
-    if (plan?.kind !== 'one') return;
-    const shard = plan.target.database === database ? '' : plan.target.database;
-    const cell = this.#counting.exchange(database, shard, plan.target.role, plan.why);
-    if (failed) cell.error += 1;
-    else cell.ok += 1;
+  #exchangeDone({ session, plan, ms, outcome }: ExchangeDone): void {
+    const { database } = session.identity;
+    if (outcome !== 'refused') this.#counting.timings(database).query.observe(ms);
+    if (plan === undefined) return;
+    const target = plan.kind === 'one' ? plan.target : undefined;
+    const shard = target === undefined || target.database === database ? '' : target.database;
+    this.#counting.exchange(database, shard, target?.role ?? 'none', plan.why)[outcome] += 1;
   }
 
   async start(): Promise<void> {
@@ -386,11 +380,11 @@ function serverPrefix({ identity }: Server): string {
 
 /** Starts to serve; rejects when it cannot listen. The process ends when the worker has. */
 export async function startWorker(config: Config, options: WorkerOptions): Promise<RunningWorker> {
-  await loadParsers(config.settings.sql_parser);
+  await loadParsers();
   const worker = new Worker(config, options);
   await worker.start();
   worker.onSignals();
-  worker.done.then(() => process.exit(0));
+  void worker.done.then(() => process.exit(0));
   return {
     stop: async () => {
       worker.shutdown('immediate');

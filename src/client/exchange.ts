@@ -61,6 +61,11 @@ export class ClientExchange implements Exchange {
     this.#instead = error;
   }
 
+  /** Nothing of the answer has come yet. */
+  get answerless(): boolean {
+    return !this.#begun;
+  }
+
   get replaced(): boolean {
     return this.#instead !== undefined;
   }

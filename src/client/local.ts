@@ -11,7 +11,7 @@ import type { StatementNames } from './statements.ts';
 /** The command tag that Postgres gives a statement which it executes without rows, by its first words. */
 export function commandTag(text: string): string {
   const words = text
-    .replace(/\/\*[^]*?\*\/|--[^\n]*/g, ' ')
+    .replace(/\/\*[\s\S]*?\*\/|--[^\n]*/g, ' ')
     .trim()
     .toUpperCase()
     .split(/[\s;]+/);

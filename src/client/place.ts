@@ -6,9 +6,9 @@ import type { Catalog, Database, PinReason, Plan, Target } from '../../routing/i
 import type { PoolMode } from '../config/config.ts';
 import type { Waiter } from '../pool/pool.ts';
 import type { Server } from '../server/server.ts';
-import type { Label } from '../server/settings.ts';
 import type { Clock } from '../timers.ts';
 import type { Credentials } from './credentials.ts';
+import type { Session } from './session.ts';
 import type { Texts } from './statements.ts';
 
 /** The line that a waiter stands in. */
@@ -28,6 +28,8 @@ export interface SessionPolicy {
   readonly maxPreparedStatements: number;
   readonly resetQuery: string;
   readonly resetAlways: boolean;
+  /** Longest statement that is read whole, in bytes. */
+  readonly statementLimit: number;
 }
 
 /** Counted for each database entry; plain numbers. Times in milliseconds. */
@@ -46,6 +48,14 @@ export interface Tally {
   logins: number;
 }
 
+/** An exchange that is over. */
+export interface ExchangeDone {
+  readonly session: Pick<Session, 'identity' | 'server'>;
+  readonly plan: Plan | undefined;
+  readonly ms: number;
+  readonly outcome: 'ok' | 'error' | 'refused';
+}
+
 export interface Place {
   readonly clock: Clock;
   readonly texts: Texts;
@@ -56,8 +66,7 @@ export interface Place {
   /** A server of the target at once, or the line in which the waiter now stands. */
   acquire(target: Target, credentials: Credentials, waiter: Waiter): Server | Line;
   tally(database: string): Tally;
-  planned(database: string, plan: Plan): void;
-  exchangeDone(database: string, plan: Plan | undefined, ms: number, failed: boolean): void;
+  exchangeDone(done: ExchangeDone): void;
   waited(database: string, ms: number): void;
   pinned(sessionId: number, reason: PinReason, statement: string): void;
   unpinned(reason: PinReason, ms: number): void;
@@ -78,9 +87,4 @@ export function newTally(): Tally {
     binds: 0,
     logins: 0,
   };
-}
-
-/** The settings label of who asks, for a pool to prefer a server that carries it. */
-export interface Asking {
-  readonly label: Label;
 }

@@ -78,6 +78,23 @@ export class Request {
     this.executed.length = 0;
   }
 
+  /** A Query or FunctionCall. */
+  get isSimple(): boolean {
+    return this.simple !== undefined || this.items[0]?.type === code.QUERY || this.items[0]?.type === code.FUNCTION_CALL;
+  }
+
+  /** Nothing is bound or run: statements are only parsed and described. */
+  get describesOnly(): boolean {
+    return !this.isSimple && !this.items.some((item) => item.type === code.BIND || item.type === code.EXECUTE);
+  }
+
+  get parses(): number {
+    return this.items.reduce((sum, item) => (item.type === code.PARSE ? sum + 1 : sum), 0);
+  }
+  get binds(): number {
+    return this.items.reduce((sum, item) => (item.type === code.BIND ? sum + 1 : sum), 0);
+  }
+
   get empty(): boolean {
     return this.items.length === 0;
   }

@@ -3,6 +3,13 @@
  * it and since when; and how the server must be cleaned when the session lets go of it.
  */
 import type { Effect, EffectKind, Facts, PinReason } from '../../routing/index.ts';
+import type { Server } from '../server/server.ts';
+import type { Label } from '../server/settings.ts';
+import { STATUS_IDLE } from '../wire/codes.ts';
+import type { ClientExchange } from './exchange.ts';
+import type { Place, Tally } from './place.ts';
+import type { Request } from './request.ts';
+import { StatementNames } from './statements.ts';
 
 export interface PinRecord {
   readonly reason: PinReason;
@@ -42,42 +49,14 @@ const EVEN_ON_ERROR = new Set<PinReason>(['advisory', 'seed', 'load', 'dblink', 
 /** Kinds that DISCARD ALL does not undo, or not wholly: the connection is closed. */
 const NOT_UNDONE = new Set<PinReason>(['temp', 'load', 'seed', 'slot', 'dblink', 'stats', 'opaque', 'snapshot']);
 
-export class Pins {
-  readonly #pins = new Map<PinReason, PinRecord>();
-
-  get any(): boolean {
-    return this.#pins.size > 0;
-  }
-
-  list(): readonly PinRecord[] {
-    return [...this.#pins.values()];
-  }
-
-  add(reason: PinReason, statement: string, sinceMs: number): boolean {
-    if (this.#pins.has(reason)) return false;
-    this.#pins.set(reason, { reason, statement, sinceMs });
-    return true;
-  }
-
-  clear(): void {
-    this.#pins.clear();
-  }
-
-  /** Whether DISCARD ALL makes the connection as new. */
-  get undoable(): boolean {
-    for (const reason of this.#pins.keys()) if (NOT_UNDONE.has(reason)) return false;
-    return true;
-  }
-}
-
 /** What an exchange executed: the Facts of each statement, in the order in which the server completes them. */
-export interface Ran {
+interface Ran {
   readonly effects: readonly Effect[];
   readonly verb: string;
 }
 
 /** The statements of a text or of executed portals, in order. */
-export function ranOf(simple: Facts | undefined, executed: readonly (Facts | undefined)[]): Ran[] {
+function ranOf(simple: Facts | undefined, executed: readonly (Facts | undefined)[]): Ran[] {
   if (simple !== undefined) return [...simple.statements];
   const ran: Ran[] = [];
   for (const facts of executed) ran.push(facts?.statements[0] ?? (facts === undefined ? UNKNOWN : NOTHING));
@@ -89,7 +68,7 @@ const NOTHING: Ran = { effects: [], verb: '' };
 const UNKNOWN: Ran = { effects: [], verb: 'execute' };
 
 /** Which pins a finished exchange leaves: effects of completed statements, and those that survive an error. */
-export function pinsOf(ran: readonly Ran[], completed: number, failed: boolean): { reason: PinReason; statement: string }[] {
+function pinsOf(ran: readonly Ran[], completed: number, failed: boolean): { reason: PinReason; statement: string }[] {
   const pins: { reason: PinReason; statement: string }[] = [];
   ran.forEach((statement, at) => {
     for (const effect of statement.effects) {
@@ -100,4 +79,81 @@ export function pinsOf(ran: readonly Ran[], completed: number, failed: boolean):
     }
   });
   return pins;
+}
+
+/** One session's state, and the only one who changes it. */
+export class SessionState {
+  /** The settings that the session must find on a server. */
+  readonly label: Label;
+  readonly names = new StatementNames();
+  readonly #id: number;
+  readonly #place: Place;
+  readonly #pins = new Map<PinReason, PinRecord>();
+  /** What the exchange under way executes, in order. */
+  #ran: Ran[] = [];
+
+  constructor(identity: { readonly id: number; readonly label: Label }, place: Place) {
+    this.#id = identity.id;
+    this.label = identity.label;
+    this.#place = place;
+  }
+
+  get pinned(): boolean {
+    return this.#pins.size > 0;
+  }
+
+  pins(): readonly PinRecord[] {
+    return [...this.#pins.values()];
+  }
+
+  /** Whether DISCARD ALL makes the server connection as new. */
+  get undoable(): boolean {
+    for (const reason of this.#pins.keys()) if (NOT_UNDONE.has(reason)) return false;
+    return true;
+  }
+
+  /** A request, or a further part of one, goes to a server. */
+  sent(request: Request, tally: Tally): void {
+    this.#ran.push(...ranOf(request.simple, request.executed));
+    tally.clientParses += request.parses;
+    tally.binds += request.binds;
+  }
+
+  /** The server has answered: what it confirmed counts now. */
+  answered(exchange: ClientExchange, server: Server, request: Request, status: number): void {
+    const ran = this.#ran;
+    this.#ran = [];
+    if (exchange.failed && exchange.owed === undefined) {
+      // Without a list of what was owed it is not known how far it came.
+      server.unnamed = undefined;
+      if (!exchange.simple && !exchange.parseConfirmed && request.parsedUnnamed) this.names.unnamed = undefined;
+    }
+    for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
+    if (status === STATUS_IDLE) this.names.transactionEnded();
+    for (const { reason, statement } of pinsOf(ran, exchange.completed, exchange.failed)) this.#pin(reason, statement, server);
+    for (const { effects } of ran.slice(0, exchange.completed)) for (const effect of effects) this.#forget(effect, server);
+  }
+
+  #pin(reason: PinReason, statement: string, server: Server): void {
+    if (reason === 'set' || reason === 'role' || reason === 'opaque') server.label = undefined;
+    if (this.#pins.has(reason)) return;
+    this.#pins.set(reason, { reason, statement, sinceMs: this.#place.clock.nowMs() });
+    this.#place.pinned(this.#id, reason, statement);
+  }
+
+  /** Statements that take prepared statements away. */
+  #forget(effect: Effect, server: Server): void {
+    if (effect.kind === 'discard_all') server.label = undefined;
+    else if (effect.kind !== 'deallocate' || effect.name !== undefined) return;
+    this.names.forgetAll();
+    server.prepared.clear();
+    server.unnamed = undefined;
+  }
+
+  /** The session is over. */
+  end(): void {
+    const now = this.#place.clock.nowMs();
+    for (const { reason, sinceMs } of this.#pins.values()) this.#place.unpinned(reason, now - sinceMs);
+    this.#pins.clear();
+  }
 }

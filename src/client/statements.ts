@@ -7,6 +7,7 @@
  */
 import { analyze, type Facts, type ParserName } from '../../routing/index.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
+import type { Reported } from '../server/reported.ts';
 
 /** What one text is. */
 export interface Text {
@@ -23,7 +24,20 @@ export interface Reading {
   readonly standardConformingStrings: boolean;
 }
 
-export const DEFAULT_READING: Reading = { encoding: 'UTF8', standardConformingStrings: true };
+const readings = new WeakMap<Reported, Reading>();
+
+/** How a session reads texts, from what the server reports to it. */
+export function readingOf(reported: Reported): Reading {
+  let reading = readings.get(reported);
+  if (reading === undefined) {
+    reading = {
+      encoding: (reported.values.get('client_encoding') ?? 'UTF8').toUpperCase(),
+      standardConformingStrings: reported.values.get('standard_conforming_strings') !== 'off',
+    };
+    readings.set(reported, reading);
+  }
+  return reading;
+}
 
 /** Longer texts are analyzed each time: keeping them would cost more than it saves. */
 const CACHED_TEXT_LIMIT = 64 * 1024;

@@ -1,0 +1,30 @@
+/**
+ * What must come before a client's exchange on a server: the session's settings where the server carries others, and what was held back.
+ * All of it travels in the same write. If the server refuses any of it, what follows must not count: the client gets that error instead.
+ */
+import { InternalExchange } from '../server/exchange.ts';
+import type { Server } from '../server/server.ts';
+import { type Label, replayFrames } from '../server/settings.ts';
+import type { ClientExchange } from './exchange.ts';
+
+/** `label`: the settings that must hold; undefined where the server is held and carries what the session did to it. */
+export function bring(server: Server, exchange: ClientExchange, label: Label | undefined, heldBack: readonly Buffer[]): void {
+  if (label !== undefined && server.label !== label) {
+    const frames = replayFrames(server.label, label);
+    server.label = label;
+    inFront(server, exchange, frames);
+  }
+  for (const frame of heldBack) inFront(server, exchange, frame);
+}
+
+function inFront(server: Server, exchange: ClientExchange, frames: Buffer): void {
+  server.unnamed = undefined;
+  server.enqueue(
+    new InternalExchange((_, outcome) => {
+      if (outcome.ok) return exchange.pump(server);
+      server.label = undefined;
+      if (outcome.error !== undefined) exchange.answerInstead(outcome.error);
+    }),
+  );
+  server.send(frames);
+}

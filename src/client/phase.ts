@@ -1,0 +1,25 @@
+/**
+ * The phases of a session, as data: what exists only in one phase is in that phase's shape. Their meaning is told in `session.ts`.
+ */
+import type { Server } from '../server/server.ts';
+import type { ClientExchange } from './exchange.ts';
+import type { Line } from './place.ts';
+import type { Translation } from './translate.ts';
+
+export interface Active {
+  readonly at: 'active';
+  readonly server: Server;
+  readonly exchange: ClientExchange;
+  readonly translation: Translation;
+}
+
+export type Phase =
+  | { readonly at: 'idle' }
+  | { readonly at: 'skipping' }
+  | { readonly at: 'closed' }
+  | { readonly at: 'waiting'; readonly line: Line }
+  | Active;
+
+export const IDLE: Phase = { at: 'idle' };
+export const SKIPPING: Phase = { at: 'skipping' };
+export const CLOSED: Phase = { at: 'closed' };
