@@ -58,6 +58,19 @@ export type Operand =
 export interface Pin {
   readonly column: string;
   readonly operands: readonly Operand[];
+  /**
+   * The columns of other relations by which the equality came here (`i.k = c.id AND c.id = 5` pins `i.k` through `c.id`), undefined
+   * when none. Equality is passed on faithfully only among types that compare alike: through citext, numeric or float it is not.
+   * Whoever uses the pin must know that each of these columns is of the key's own type, as the key columns of other tables are.
+   */
+  readonly through?: readonly ColumnName[];
+}
+
+/** A column of a table, as far as the text names it. */
+export interface ColumnName {
+  readonly schema?: string;
+  readonly table: string;
+  readonly column: string;
 }
 
 /** One table at one place in the statement (the same table named twice gives two). Names are folded as Postgres folds them. */
@@ -68,6 +81,8 @@ export interface Relation {
   readonly pins: readonly Pin[];
   /** Columns that the statement gives a new value (UPDATE … SET, ON CONFLICT DO UPDATE SET): a shard key here would move the row. */
   readonly assigns: readonly string[];
+  /** INSERT without a column list: which value goes to which column is not in the text, so nothing is pinned. */
+  readonly columnsUnknown?: true;
 }
 
 /** A function as the text calls it. */
@@ -111,7 +126,7 @@ export type EffectKind =
   | 'drop' // DROP of something that may be temporary: name
   | 'role_defaults' // ALTER ROLE/DATABASE … SET, ALTER SYSTEM: new sessions differ from old ones
   | 'ddl' // changes a definition: cached plans and catalog facts may be stale
-  | 'opaque'; // runs code that no parser sees: DO, CALL, a function that is not built in
+  | 'opaque'; // runs code that no parser sees: DO, CALL, SQL in a string; with `name`: the function of that name, which is not built in
 
 export interface Effect {
   readonly kind: EffectKind;
@@ -133,13 +148,19 @@ export interface Statement {
   /** Span in the text, in UTF-16 code units, without the semicolon. */
   readonly start: number;
   readonly end: number;
-  /** The text proves that it writes nothing and locks no row, provided that no function of `functions`, view or operator of the user's does. */
+  /**
+   * The text proves that it writes nothing, locks no row, and asks for nothing in which a replica differs from its primary,
+   * provided that no function of `functions`, view, operator or cast of the user's own does.
+   */
   readonly readOnly: boolean;
-  /** It stands on its own: it reads or writes no table and so runs on any host (SELECT 1, SHOW …). */
+  /** Every table reference at every query level; empty when it stands on its own and so runs on any host (SELECT 1, SHOW …). */
   readonly relations: readonly Relation[];
   /** Called functions that are not known as harmless built-ins. */
   readonly functions: readonly FunctionName[];
-  /** Operators that the text names, as written, deduplicated: a user's own may call anything. */
+  /**
+   * Operators that the text names (`!=` as `<>`, LIKE as `~~`, IN as `=`), deduplicated: a user's own may call anything.
+   * A cast to a type that is not built in is listed as `::name`, for its cast function may do so too.
+   */
   readonly operators: readonly string[];
   readonly effects: readonly Effect[];
   readonly transaction?: TransactionOptions;
