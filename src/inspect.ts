@@ -16,6 +16,7 @@ import type {
 import type { Session } from './client/session.ts';
 import type { Clients } from './clients.ts';
 import { configRows } from './config/show.ts';
+import type { LastRoutes } from './last-routes.ts';
 import type { Live } from './live.ts';
 import type { PoolEntry, Pools } from './pool/pools.ts';
 import type { Server } from './server/server.ts';
@@ -27,6 +28,7 @@ export interface InspectParts {
   readonly clients: Clients;
   readonly pools: Pools;
   readonly statistics: Statistics;
+  readonly lastRoutes: LastRoutes;
   readonly startedAt: Date;
   readonly shuttingDown: () => boolean;
   readonly port: () => number;
@@ -78,7 +80,7 @@ export function createInspection(parts: InspectParts): AdminRead {
       [...live.config.peers.values()].map(({ peer_id, host, port, pool_size }) => ({ peer_id, host, port, pool_size: pool_size ?? 0 })),
     topology: () => topologyRows(parts),
     pins: () => [...clients.sessions.values()].flatMap((session) => pinRows(session, date)),
-    lastRoutes: () => [],
+    lastRoutes: () => parts.lastRoutes.rows(),
     state: () => (pools.allPaused ? 'paused' : 'active'),
     shuttingDown: parts.shuttingDown,
   };

@@ -13,6 +13,7 @@ import { ConfigError, problemText } from './config/error.ts';
 import { loadConfig, notImplementedText } from './config/load.ts';
 import { setSetting } from './config/show.ts';
 import { busyServers, createInspection } from './inspect.ts';
+import { LastRoutes } from './last-routes.ts';
 import { type Listener, listen } from './listener.ts';
 import { Live } from './live.ts';
 import { connectionPrefix, createLog, type RootLog } from './log.ts';
@@ -47,6 +48,7 @@ class Worker {
   readonly #clients: Clients;
   readonly #statistics: Statistics;
   readonly #counting = new Counting();
+  readonly #lastRoutes = new LastRoutes((database, { identity }) => this.#pools.roleOf(database, identity));
   readonly #view: AdminView;
   #secrets: Secrets['users'];
   #listener: Listener | undefined;
@@ -114,13 +116,15 @@ class Worker {
     };
   }
 
-  #exchangeDone({ session, plan, ms, outcome }: ExchangeDone): void {
+  #exchangeDone(done: ExchangeDone): void {
+    const { session, plan, ms, outcome } = done;
     const { database } = session.identity;
     if (outcome !== 'refused') this.#counting.timings(database).query.observe(ms);
     if (plan === undefined) return;
     const target = plan.kind === 'one' ? plan.target : undefined;
     const shard = target === undefined || target.database === database ? '' : target.database;
     this.#counting.exchange(database, shard, target?.role ?? 'none', plan.why)[outcome] += 1;
+    this.#lastRoutes.add(done);
   }
 
   async start(): Promise<void> {
@@ -195,6 +199,7 @@ class Worker {
       clients,
       pools,
       statistics: this.#statistics,
+      lastRoutes: this.#lastRoutes,
       startedAt: new Date(),
       shuttingDown: () => this.#shutdown !== undefined,
       port: () => this.#listener?.port ?? live.config.settings.listen_port,

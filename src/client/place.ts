@@ -5,6 +5,7 @@
 import type { Catalog, Database, PinReason, Plan, Target } from '../../routing/index.ts';
 import type { PoolMode } from '../config/config.ts';
 import type { Waiter } from '../pool/pool.ts';
+import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Clock } from '../timers.ts';
 import type { Credentials } from './credentials.ts';
@@ -54,6 +55,8 @@ export interface ExchangeDone {
   readonly plan: Plan | undefined;
   readonly ms: number;
   readonly outcome: 'ok' | 'error' | 'refused';
+  /** The exchange's first statement: its text (latin1), or what was prepared. */
+  readonly about: string | Prepared | undefined;
 }
 
 export interface Place {

@@ -47,6 +47,8 @@ export class Request {
   /** Statement names given in this request: known to it before the server has confirmed them. */
   readonly #parsed = new Map<string, Prepared | undefined>();
   readonly #bound = new Map<string, Prepared | undefined>();
+  /** The first statement: its text, or what was prepared. */
+  about: string | Prepared | undefined;
   /** The Facts of a Query. */
   simple: Facts | undefined;
   /** Facts of each Execute, in order; undefined where the portal is not known to us. */
@@ -65,6 +67,7 @@ export class Request {
     this.items = [];
     this.length = 0;
     this.simple = undefined;
+    this.about = undefined;
     this.#parsed.clear();
     this.#bound.clear();
     this.executed.length = 0;
@@ -123,6 +126,7 @@ export class Request {
       case code.QUERY: {
         const text = queryText(this.bytes, start, end);
         if (text !== undefined) this.simple = this.#texts.textOf(text, reading).facts;
+        this.about = text;
         return { type, start, end };
       }
       case code.PARSE:
@@ -152,6 +156,7 @@ export class Request {
     const body = parseBody(this.bytes, start, end);
     if (body === undefined) return { type: code.PARSE, start, end };
     const text = this.#texts.textOf(body.text, reading);
+    this.about ??= body.text;
     const prepared = preparedOf(text, body.types, this.bytes.subarray(body.afterName, end));
     // A name in use stays what it was: the server will refuse the second Parse.
     if (body.name === '' || this.#statement(body.name) === undefined) this.#parsed.set(body.name, prepared);
@@ -162,6 +167,7 @@ export class Request {
     const body = bindNames(this.bytes, start, end);
     if (body === undefined) return { type: code.BIND, start, end };
     const prepared = this.#statement(body.statement);
+    this.about ??= prepared;
     this.#bound.set(body.portal, prepared);
     return { type: code.BIND, start, end, name: body.statement, portal: body.portal, rest: body.afterNames, prepared };
   }

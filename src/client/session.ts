@@ -174,7 +174,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
       case 'transaction':
         return this.#holdBack(plan);
       case 'reject':
-        this.#place.exchangeDone({ session: this, plan, ms: 0, outcome: 'refused' });
+        this.#place.exchangeDone({ session: this, plan, ms: 0, outcome: 'refused', about: this.request.about });
         return this.refuse(errors.refused(plan));
     }
   }
@@ -264,7 +264,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   #holdBack(plan: Extract<Plan, { kind: 'transaction' }>): void {
     if (plan.verb === 'begin') this.transactionSinceMs = this.#place.clock.nowMs();
     const { frames, status } = this.#heldBack.answer(plan.verb, this.request, this.state.names, this.#status);
-    this.#place.exchangeDone({ session: this, plan, ms: 0, outcome: 'ok' });
+    this.#place.exchangeDone({ session: this, plan, ms: 0, outcome: 'ok', about: this.request.about });
     this.#status = status;
     this.#send(frames);
     this.request.clear();
@@ -331,7 +331,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   answered(exchange: ClientExchange, server: Server, status: number): void {
     const now = this.#place.clock.nowMs();
     const ms = now - exchange.startedMs;
-    this.#place.exchangeDone({ session: this, plan: this.#plan, ms, outcome: exchange.failed ? 'error' : 'ok' });
+    this.#place.exchangeDone({ session: this, plan: this.#plan, ms, outcome: exchange.failed ? 'error' : 'ok', about: this.request.about });
     this.#tally.queries += 1;
     this.#tally.queryMs += ms;
     if (exchange.replaced) this.#dropServer(server);

@@ -85,6 +85,11 @@ export class Pools {
     return this.#hosts.get(database);
   }
 
+  /** What a host was found to be; undefined where nobody asks it. */
+  roleOf(database: string, at: HostPort): Role | undefined {
+    return this.#hosts.get(database)?.hosts.find(({ at: { host, port } }) => host === at.host && port === at.port)?.role;
+  }
+
   databaseConnections(database: string): number {
     return this.#databaseBudgets.get(database)?.used ?? 0;
   }
