@@ -4,6 +4,7 @@
  */
 import { isReplicatedCatalog, isSystemRelation } from './catalogs.ts';
 import type { Facts, FunctionName, Relation, Statement } from './facts.ts';
+import { classifyName } from './functions.ts';
 import type { Catalog, Role } from './plan.ts';
 import type { Reads } from './topology.ts';
 
@@ -33,8 +34,13 @@ const whyStatement = (statement: Statement, catalog: Catalog | undefined): strin
   );
 };
 
+const isNotHarmless = ({ schema, name }: FunctionName): boolean =>
+  (schema === undefined || schema === 'pg_catalog') && classifyName(name) === 'other';
+
 const whyFunction = (functions: readonly FunctionName[], catalog: Catalog | undefined): string | undefined => {
   for (const fn of functions) {
+    // Whatever its volatility: the built-ins that are listed at all write, lock, or answer for one host.
+    if (isNotHarmless(fn)) return `function ${fn.name} writes, locks or answers for one host only`;
     const volatility = catalog?.volatility(fn);
     if (volatility !== 'i' && volatility !== 's') return `function ${fn.name} ${volatility === 'v' ? 'is volatile' : 'is not known'}`;
   }
