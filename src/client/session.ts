@@ -230,14 +230,15 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   /** The exchange goes to the server: what the server lacks first, in the same write. */
   #start(server: Server, target: Target): void {
     const now = this.#place.clock.nowMs();
-    if (this.#held === undefined) this.#tally.assignments += 1;
+    const fresh = this.#held === undefined;
+    if (fresh) this.#tally.assignments += 1;
     if (this.#status === code.STATUS_IDLE) this.transactionSinceMs = now;
     server.holder = this;
     this.#held = server;
     this.#heldTarget = target;
     const request = this.request;
     const exchange = new ClientExchange(this, request.isSimple, !this.#complete, now);
-    bring(server, exchange, this.#status === code.STATUS_IDLE ? this.state.label : undefined, this.#heldBack.take());
+    bring(server, exchange, fresh ? this.state.label : undefined, this.#heldBack.take());
     const plain = this.#complete && Translation.isPlain(request, server, this.state.names);
     const translation = new Translation(
       server,
