@@ -17,7 +17,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/relay'],
   ['src/client'],
   ['src/admin', 'src/metrics'],
-  ['src/listener', 'src/worker'],
+  ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts'],
+  ['src/clients'],
+  ['src/inspect'],
+  ['src/worker'],
   ['src/cli', 'src/daemon', 'src/describe', 'src/main', 'src/offline', 'src/pidfile'],
 ];
 

@@ -1,8 +1,9 @@
 /**
  * The phases of a session, as data: what exists only in one phase is in that phase's shape. Their meaning is told in `session.ts`.
  */
+
+import type { ClientExchange } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
-import type { ClientExchange } from './exchange.ts';
 import type { Line } from './place.ts';
 import type { Translation } from './translate.ts';
 

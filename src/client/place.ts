@@ -9,7 +9,7 @@ import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Clock } from '../timers.ts';
 import type { Credentials } from './credentials.ts';
-import type { Session } from './session.ts';
+import type { SessionIdentity } from './identity.ts';
 import type { Texts } from './statements.ts';
 
 /** The line that a waiter stands in. */
@@ -51,7 +51,7 @@ export interface Tally {
 
 /** An exchange that is over. */
 export interface ExchangeDone {
-  readonly session: Pick<Session, 'identity' | 'server'>;
+  readonly session: { readonly identity: SessionIdentity; readonly server: Server | undefined };
   readonly plan: Plan | undefined;
   readonly ms: number;
   readonly outcome: 'ok' | 'error' | 'refused';

@@ -12,52 +12,34 @@
  * Invariant: at most one exchange of a session is under way, so every answer is this client's and in order.
  */
 import type { Database, Plan, Target } from '../../routing/index.ts';
-import { routeAll } from '../../routing/index.ts';
 import type { Waiter } from '../pool/pool.ts';
+import { bring } from '../relay/bring.ts';
+import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
+import { cleanAndRelease, cleaningOf, failTransaction, letGo } from '../server/cleaning.ts';
 import type { ConnectFailure } from '../server/connect.ts';
-import { InternalExchange, type Lost } from '../server/exchange.ts';
+import type { Lost } from '../server/exchange.ts';
 import { changedParameters, type Reported } from '../server/reported.ts';
 import type { Holder, Server } from '../server/server.ts';
-import type { Label } from '../server/settings.ts';
 import type { Channel } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
-import { errorResponse, type MessageFields, noticeResponse, parameterStatus, query, readyForQuery } from '../wire/write.ts';
-import { bring } from './bring.ts';
-import { cleanAndRelease, cleaningOf } from './cleaning.ts';
-import type { Credentials } from './credentials.ts';
-import { ClientExchange, type ExchangeClient } from './exchange.ts';
+import { errorResponse, type MessageFields, noticeResponse, parameterStatus, readyForQuery } from '../wire/write.ts';
 import { HeldBack } from './held-back.ts';
+import type { SessionIdentity } from './identity.ts';
 import { Input, type InputOwner } from './input.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
+import { planOf } from './plan-of.ts';
 import { Request } from './request.ts';
 import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
 import { Translation } from './translate.ts';
 
-/** Who the client is; fixed at log-in. */
-export interface SessionIdentity {
-  readonly id: number;
-  readonly user: string;
-  readonly database: string;
-  readonly credentials: Credentials;
-  readonly label: Label;
-  readonly applicationName: string;
-  /** The cancel key that the client was given. */
-  readonly pid: number;
-  readonly secret: Buffer;
-  readonly connectedAt: Date;
-  readonly maxPacketBytes: number;
-}
-
 /** Told by the session. */
 export interface SessionWatcher {
   sessionClosed(session: Session, reason: string, byUs: boolean): void;
 }
-
-const UNBOUND = () => undefined;
 
 export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient {
   readonly identity: SessionIdentity;
@@ -180,21 +162,15 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   }
 
   #route(database: Database | undefined): Plan {
-    const request = this.request;
     if (database === undefined || (database.kind === 'plain' && database.reads === undefined)) {
       return { kind: 'one', target: this.#heldTarget ?? this.#plainTarget, why: 'unsharded', detail: '' };
     }
-    const asked = request.asked().map(({ facts, operands }) => ({ facts, operands: operands ?? UNBOUND }));
-    const catalog = this.#place.catalog(this.identity.database);
-    const view = {
+    return planOf(this.request, database, this.#place.catalog(this.identity.database), {
       inTransaction: this.#status !== code.STATUS_IDLE,
       pinned: this.state.pinned,
-      readOnly: false,
       clientEncoding: readingOf(this.#reported).encoding,
-      ...(this.#held !== undefined && this.#heldTarget !== undefined ? { held: this.#heldTarget } : {}),
-      ...(catalog !== undefined ? { catalog } : {}),
-    };
-    return routeAll(asked, database, view, { describeOnly: request.describesOnly });
+      held: this.#held === undefined ? undefined : this.#heldTarget,
+    });
   }
 
   #acquire(target: Target): void {
@@ -285,25 +261,15 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     if (this.#status === code.STATUS_IDLE) return done();
     this.#status = code.STATUS_FAILED;
     if (this.#held === undefined) return done();
-    this.#failTransaction(this.#held, () => {
+    const server = this.#held;
+    this.#enter({ at: 'waiting', line: { leave: () => server.close('refused statement in a transaction') } });
+    failTransaction(server, (status) => {
+      if (this.#phase.at === 'closed') return;
+      if (status === 0) return this.fail(errors.serverCrashed);
+      this.#status = status;
       done();
       this.#input.resume();
     });
-  }
-
-  /** The server's transaction must fail as well: it is given a statement that cannot be one. */
-  #failTransaction(server: Server, done: () => void): void {
-    this.#enter({ at: 'waiting', line: { leave: () => server.close('refused statement in a transaction') } });
-    server.unnamed = undefined;
-    server.enqueue(
-      new InternalExchange((_, outcome) => {
-        if (this.#phase.at === 'closed') return;
-        if (outcome.status === 0) return this.fail(errors.serverCrashed);
-        this.#status = outcome.status;
-        done();
-      }),
-    );
-    server.send(query('shardyard refused a statement of this transaction'));
   }
 
   // -- the answer -------------------------------------------------------------------------------------------------------------------
@@ -418,20 +384,15 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     if (phase.at === 'waiting') phase.line.leave();
     const server = this.#held;
     this.#held = undefined;
-    if (server !== undefined && !server.closed) this.#letGo(server, phase.at === 'active', byUs ? reason : undefined);
+    if (server !== undefined && !server.closed) {
+      const { mode, resetAlways, resetQuery } = this.#policy;
+      const { pinned, undoable } = this.state;
+      const resets = mode === 'session' || resetAlways ? resetQuery : undefined;
+      letGo(server, { busy: phase.at === 'active', pinned, undoable, resetQuery: resets, reason: byUs ? reason : undefined });
+    }
     this.state.end();
     this.#watcher.sessionClosed(this, reason, byUs);
     this.channel.end();
-  }
-
-  #letGo(server: Server, busy: boolean, reason: string | undefined): void {
-    server.holder = undefined;
-    if (busy || server.pending > 0) return server.close(reason ?? 'client disconnect while server was not ready');
-    const resets = this.#policy.mode === 'session' || this.#policy.resetAlways;
-    const cleaning = cleaningOf(server, this.state.pinned, this.state.undoable, resets ? this.#policy.resetQuery : undefined);
-    server.resume();
-    if (cleaning === undefined) return server.close('session state that nothing undoes');
-    cleanAndRelease(server, cleaning);
   }
 
   /** A CancelRequest while the statement stands in line: it is not run. */

@@ -3,10 +3,10 @@
  * it and since when; and how the server must be cleaned when the session lets go of it.
  */
 import type { Effect, EffectKind, Facts, PinReason } from '../../routing/index.ts';
+import type { ClientExchange } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
-import type { ClientExchange } from './exchange.ts';
 import type { Place, Tally } from './place.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';

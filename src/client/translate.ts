@@ -2,13 +2,14 @@
  * The client's frames → the server's: statement names become the shared ones, statements that this server lacks are prepared in front, and
  * for each frame that differs the answer owed is written down. Everything else goes as the client sent it, in as few pieces as possible.
  */
+
+import type { Owed, OwedList, OwedTo } from '../relay/owed.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { statementExists } from '../wire/errors.ts';
 import { messageFields } from '../wire/read.ts';
 import { close, closeComplete, errorResponse, parseComplete } from '../wire/write.ts';
-import type { Owed, OwedList, OwedTo } from './owed.ts';
 import type { Item, Request } from './request.ts';
 import type { StatementNames } from './statements.ts';
 

@@ -2,11 +2,12 @@
  * What happens to a server when its session lets go of it in another state than it found it in: rolled back, made clean by DISCARD ALL and
  * given back, or closed where nothing undoes what the session did. A server that is not proven clean never reaches another client.
  */
-import { InternalExchange } from '../server/exchange.ts';
-import type { Server } from '../server/server.ts';
-import { CLEAN } from '../server/settings.ts';
+
 import { STATUS_IDLE } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
+import { InternalExchange } from './exchange.ts';
+import type { Server } from './server.ts';
+import { CLEAN } from './settings.ts';
 
 const DISCARD_ALL = /^\s*discard\s+all\s*;?\s*$/i;
 
@@ -48,4 +49,33 @@ export function cleaningOf(
   if (resetQuery === undefined || resetQuery.trim() === '') return queries;
   // A reset query that we do not know may take prepared statements away: then none may be believed to be there.
   return DISCARD_ALL.test(resetQuery) ? [...queries, resetQuery] : [...queries, resetQuery, 'DISCARD ALL'];
+}
+
+/** What the session that lets go has done to its server, and how its pool mode cleans. */
+export interface Leaving {
+  /** An exchange of the session is under way. */
+  readonly busy: boolean;
+  readonly pinned: boolean;
+  readonly undoable: boolean;
+  /** The reset query that holds for it; undefined: none. */
+  readonly resetQuery: string | undefined;
+  /** Why the pooler ended the session; undefined when the client did. */
+  readonly reason: string | undefined;
+}
+
+/** The session is over: its server is given back clean, or closed. */
+export function letGo(server: Server, { busy, pinned, undoable, resetQuery, reason }: Leaving): void {
+  server.holder = undefined;
+  if (busy || server.pending > 0) return server.close(reason ?? 'client disconnect while server was not ready');
+  const cleaning = cleaningOf(server, pinned, undoable, resetQuery);
+  server.resume();
+  if (cleaning === undefined) return server.close('session state that nothing undoes');
+  cleanAndRelease(server, cleaning);
+}
+
+/** Makes the server's open transaction fail, as any error would: it is given a statement that cannot be one. */
+export function failTransaction(server: Server, done: (status: number) => void): void {
+  server.unnamed = undefined;
+  server.enqueue(new InternalExchange((_, outcome) => done(outcome.status)));
+  server.send(query('shardyard refused a statement of this transaction'));
 }

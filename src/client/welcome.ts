@@ -3,15 +3,15 @@
  * server is asked once for each label; the answer is kept until its connection's database changes.
  */
 
-import type { Target } from '../routing/index.ts';
-import type { Credentials } from './client/credentials.ts';
-import type { Line, Place } from './client/place.ts';
-import type { Waiter } from './pool/pool.ts';
-import type { ConnectFailure } from './server/connect.ts';
-import { InternalExchange } from './server/exchange.ts';
-import { internReported, type Reported, withParameter } from './server/reported.ts';
-import type { Server } from './server/server.ts';
-import { intern, type Label, replayFrames } from './server/settings.ts';
+import type { Target } from '../../routing/index.ts';
+import type { Waiter } from '../pool/pool.ts';
+import type { ConnectFailure } from '../server/connect.ts';
+import { InternalExchange } from '../server/exchange.ts';
+import { internReported, type Reported, withParameter } from '../server/reported.ts';
+import type { Server } from '../server/server.ts';
+import { intern, type Label, replayFrames } from '../server/settings.ts';
+import type { Credentials } from './credentials.ts';
+import type { Line, Place } from './place.ts';
 
 /** No server could be asked, or it does not accept the client's settings. */
 export interface WelcomeFailure extends ConnectFailure {
