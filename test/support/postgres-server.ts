@@ -45,6 +45,8 @@ export interface Postgres {
   pause(): void;
   /** SIGCONT after `pause()`. */
   resume(): void;
+  /** Makes the server read its configuration again (SIGHUP); resolves when it has. */
+  reload(): Promise<void>;
   /** Replaces pg_hba.conf and makes the server read it; the next connections obey it. */
   setHba(lines: readonly string[]): Promise<void>;
   /** All that the server wrote to its log so far. */
@@ -278,8 +280,12 @@ class Server implements Postgres {
   }
 
   async setHba(lines: readonly string[]): Promise<void> {
-    const from = this.#log.length;
     writeHba(this.#folder, lines);
+    await this.reload();
+  }
+
+  async reload(): Promise<void> {
+    const from = this.#log.length;
     if (this.#process?.pid !== undefined) signal(this.#process.pid, 'SIGHUP');
     await this.waitForLog(/received SIGHUP, reloading configuration files/, from);
   }
