@@ -107,6 +107,8 @@ class Worker {
       database: (name) => this.#live.database(name),
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
+      definitionsChanged: (database) => this.#pools.definitionsChanged(this.#live.speaker(database)),
+      serverUser: (database, user) => this.#live.entry(database)?.user ?? user,
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),
       tally: (database) => this.#statistics.tally(database),
       exchangeDone: (done) => this.#exchangeDone(done),

@@ -66,6 +66,10 @@ export interface Place {
   database(name: string): Database | undefined;
   policy(database: string, user: string): SessionPolicy;
   catalog(database: string): Catalog | undefined;
+  /** A definition was changed through this database: what its catalog said is not to be believed. */
+  definitionsChanged(database: string): void;
+  /** Who server connections for this user log in as. */
+  serverUser(database: string, user: string): string;
   /** A server of the target at once, or the line in which the waiter now stands. */
   acquire(target: Target, credentials: Credentials, waiter: Waiter): Server | Line;
   tally(database: string): Tally;

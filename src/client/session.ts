@@ -306,8 +306,24 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
       this.#status = status;
       this.state.answered(exchange, server, this.request, status);
       if (this.#policy.mode === 'statement' && status !== code.STATUS_IDLE) return this.fail(errors.noTransactionsInStatementMode);
-      if (status === code.STATUS_IDLE) this.#transactionOver(server, now);
+      if (this.state.unsettled(status)) return this.#settle(exchange, server);
     }
+    this.#done(exchange, server);
+  }
+
+  /** What the statement did to the session is found out before the client hears that it is done. */
+  #settle(exchange: ClientExchange, server: Server): void {
+    this.#enter({ at: 'waiting', line: { leave: () => server.close('client disconnect while server was not ready') } });
+    this.state.settle(server, this.#status, (ok) => {
+      if (this.#phase.at === 'closed') return;
+      if (!ok) return this.fail(errors.serverCrashed, 'session state could not be read back');
+      this.answerBegins(server);
+      this.#done(exchange, server);
+    });
+  }
+
+  #done(exchange: ClientExchange, server: Server): void {
+    if (this.#status === code.STATUS_IDLE && this.#held !== undefined) this.#transactionOver(server, this.#place.clock.nowMs());
     if (!exchange.silent) this.#send(readyForQuery(this.#status));
     this.request.clear();
     this.#enter(IDLE);

@@ -7,26 +7,21 @@ import type { ClientExchange } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
+import type { SessionIdentity } from './identity.ts';
 import type { Place, Tally } from './place.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
+import { TrackedSettings } from './tracked-settings.ts';
 
 export interface PinRecord {
   readonly reason: PinReason;
-  /** The kind of statement that caused it, as Postgres's command word. */
+  /** The kind of statement that caused it, as Postgres's command word, and the name of what it made, where it has one. */
   readonly statement: string;
   readonly sinceMs: number;
 }
 
 /** The pin that an effect causes; effects that are not here leave nothing behind. */
 const PIN_OF: Partial<Record<EffectKind, PinReason>> = {
-  set: 'set',
-  reset: 'set',
-  reset_all: 'set',
-  set_config: 'set',
-  set_characteristics: 'set',
-  set_role: 'role',
-  set_session_authorization: 'role',
   temp: 'temp',
   hold: 'hold',
   advisory: 'advisory',
@@ -75,7 +70,7 @@ function pinsOf(ran: readonly Ran[], completed: number, failed: boolean): { reas
       const reason = PIN_OF[effect.kind];
       if (reason === undefined) continue;
       const happened = at < completed || (failed && at === completed && EVEN_ON_ERROR.has(reason));
-      if (happened) pins.push({ reason, statement: statement.verb });
+      if (happened) pins.push({ reason, statement: effect.name === undefined ? statement.verb : `${statement.verb} ${effect.name}` });
     }
   });
   return pins;
@@ -83,19 +78,25 @@ function pinsOf(ran: readonly Ran[], completed: number, failed: boolean): { reas
 
 /** One session's state, and the only one who changes it. */
 export class SessionState {
-  /** The settings that the session must find on a server. */
-  readonly label: Label;
+  readonly settings: TrackedSettings;
   readonly names = new StatementNames();
   readonly #id: number;
+  readonly #database: string;
   readonly #place: Place;
   readonly #pins = new Map<PinReason, PinRecord>();
   /** What the exchange under way executes, in order. */
   #ran: Ran[] = [];
 
-  constructor(identity: { readonly id: number; readonly label: Label }, place: Place) {
+  constructor(identity: Pick<SessionIdentity, 'id' | 'label' | 'database' | 'user'>, place: Place) {
     this.#id = identity.id;
-    this.label = identity.label;
+    this.#database = identity.database;
+    this.settings = new TrackedSettings(identity.label, place.serverUser(identity.database, identity.user));
     this.#place = place;
+  }
+
+  /** The settings that the session must find on a server. */
+  get label(): Label {
+    return this.settings.label;
   }
 
   get pinned(): boolean {
@@ -131,23 +132,40 @@ export class SessionState {
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     for (const { reason, statement } of pinsOf(ran, exchange.completed, exchange.failed)) this.#pin(reason, statement, server);
-    for (const { effects } of ran.slice(0, exchange.completed)) for (const effect of effects) this.#forget(effect, server);
+    for (const { effects, verb } of ran.slice(0, exchange.completed)) {
+      for (const effect of effects) this.#confirmed(effect, verb, server);
+      if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
+    }
   }
 
   #pin(reason: PinReason, statement: string, server: Server): void {
-    if (reason === 'set' || reason === 'role' || reason === 'opaque') server.label = undefined;
+    if (reason === 'set' || reason === 'opaque') server.label = undefined;
     if (this.#pins.has(reason)) return;
     this.#pins.set(reason, { reason, statement, sinceMs: this.#place.clock.nowMs() });
     this.#place.pinned(this.#id, reason, statement);
   }
 
+  #confirmed(effect: Effect, verb: string, server: Server): void {
+    if (!this.settings.note(effect)) this.#pin('set', verb, server);
+    if (effect.kind === 'ddl') this.#place.definitionsChanged(this.#database);
+    this.#forget(effect, server);
+  }
+
   /** Statements that take prepared statements away. */
   #forget(effect: Effect, server: Server): void {
-    if (effect.kind === 'discard_all') server.label = undefined;
-    else if (effect.kind !== 'deallocate' || effect.name !== undefined) return;
+    if (effect.kind !== 'discard_all' && (effect.kind !== 'deallocate' || effect.name !== undefined)) return;
     this.names.forgetAll();
     server.prepared.clear();
     server.unnamed = undefined;
+  }
+
+  /** Something must be asked of the server before the client is told that its statement is done. */
+  unsettled(status: number): boolean {
+    return this.settings.unsettled(status);
+  }
+
+  settle(server: Server, status: number, done: (ok: boolean) => void): void {
+    this.settings.settle(server, status, done);
   }
 
   /** The session is over. */

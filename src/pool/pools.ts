@@ -98,6 +98,10 @@ export class Pools {
     return this.#userBudgets.get(user)?.used ?? 0;
   }
 
+  definitionsChanged(database: string): void {
+    this.#hosts.get(database)?.definitionsChanged();
+  }
+
   catalog(database: string): Catalog | undefined {
     return this.#hosts.get(database)?.catalog;
   }

@@ -4,13 +4,13 @@
  */
 import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
-import { type Label, replayFrames } from '../server/settings.ts';
+import { type Label, replayFrames, withoutIdentity } from '../server/settings.ts';
 import type { ClientExchange } from './exchange.ts';
 
 /** `label`: the settings that must hold; undefined where the server is held and carries what the session did to it. */
 export function bring(server: Server, exchange: ClientExchange, label: Label | undefined, heldBack: readonly Buffer[]): void {
-  if (label !== undefined && server.label !== label) {
-    const frames = replayFrames(server.label, label);
+  if (label !== undefined && (server.label !== label || withoutIdentity(label) !== label)) {
+    const frames = replayFrames(server.label === label ? withoutIdentity(label) : server.label, label);
     server.label = label;
     inFront(server, exchange, frames);
   }

@@ -59,6 +59,28 @@ function difference(from: Label, to: Label): [string, string | null][] {
   return changes;
 }
 
+/** Frames that set parameters to values, ending in Sync. */
+export function setConfigFrames(values: readonly (readonly [string, string | null])[]): Buffer {
+  return Buffer.concat([setConfig(values), sync]);
+}
+
+/** Parameters whose value is a list of identifiers: a SET with one string would make one identifier of it. */
+const QUOTED_LISTS = new Set(['search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries']);
+
+/** One statement that sets a parameter, as text that means the same whatever standard_conforming_strings says. */
+export function quoteSetting(name: string, value: string): string {
+  const literal = (text: string): string => `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+  if (QUOTED_LISTS.has(name)) return `SELECT pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`;
+  const quoted = name.split('.').map((part) => `"${part.replaceAll('"', '""')}"`);
+  return `SET ${quoted.join('.')} TO ${literal(value)}`;
+}
+
+/** The label of a connection on which the identity is not to be trusted: a role may have been dropped, and made again, since it was set. */
+export function withoutIdentity(label: Label): Label {
+  if (!IDENTITY.some((name) => label.values.has(name))) return label;
+  return intern(new Map([...label.values].filter(([name]) => !IDENTITY.includes(name))));
+}
+
 /** The frames that bring a connection from one label to another, ending in Sync; `from` undefined when what it carries is not known. */
 export function replayFrames(from: Label | undefined, to: Label): Buffer {
   const frames: Buffer[] = [BEGIN];

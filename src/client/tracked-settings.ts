@@ -1,0 +1,195 @@
+/**
+ * The parameters that a session has set, so that they can be replayed on whichever server comes next. What a statement set is known from the
+ * server, not from the text: after the transaction that touched a parameter has ended, in whatever way, its value is read back. Values are
+ * then canonical, and rollbacks and savepoints need no bookkeeping.
+ *
+ * RESET and DISCARD ALL lead back to what the client asked for at start-up, as on a connection of its own: where the server would go back to
+ * its own default instead, the client's value is put in place before the client hears that the statement is done.
+ */
+import type { Effect } from '../../routing/index.ts';
+import { InternalExchange, type Outcome } from '../server/exchange.ts';
+import type { Server } from '../server/server.ts';
+import { CLEAN, intern, type Label, quoteSetting, setConfigFrames } from '../server/settings.ts';
+import { DATA_ROW, STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
+import { bind, execute, parse, query, sync } from '../wire/write.ts';
+
+/** Not reset by RESET ALL, and their default is who logged in. */
+const IDENTITY = ['session_authorization', 'role'] as const;
+const CHARACTERISTICS = ['default_transaction_isolation', 'default_transaction_read_only', 'default_transaction_deferrable'] as const;
+
+export class TrackedSettings {
+  readonly #start: Label;
+  readonly #user: string;
+  #label: Label;
+  /** Touched since the last read-back: the literal value where the text had one, null where it was a reset. */
+  readonly #touched = new Map<string, string | null | undefined>();
+  /** Reset by the server to another value than the client's own: to be put right at once. */
+  readonly #restore = new Set<string>();
+
+  /** `user`: who servers log in as. */
+  constructor(start: Label, user: string) {
+    this.#start = start;
+    this.#user = user;
+    this.#label = start;
+  }
+
+  /** What a server must carry before the session's next transaction. */
+  get label(): Label {
+    return this.#label;
+  }
+
+  /** Nothing is set but what the client asked for at start-up. */
+  get isAsStarted(): boolean {
+    return this.#label === this.#start && this.#touched.size === 0;
+  }
+
+  /** Takes in an effect that the server has confirmed; false when it cannot be known which parameter was set. */
+  note({ kind, name, value }: Effect): boolean {
+    switch (kind) {
+      case 'set':
+      case 'set_config':
+        if (name === undefined) return false;
+        this.#touched.set(name.toLowerCase(), kind === 'set' ? value : undefined);
+        return true;
+      case 'set_role':
+        this.#touched.set('role', undefined);
+        return true;
+      case 'set_session_authorization':
+        for (const identity of IDENTITY) this.#touched.set(identity, undefined);
+        return true;
+      case 'set_characteristics':
+        for (const characteristic of CHARACTERISTICS) this.#touched.set(characteristic, undefined);
+        return true;
+      case 'reset':
+        if (name === undefined) return false;
+        this.#reset(name.toLowerCase());
+        return true;
+      case 'reset_all':
+      case 'discard_all':
+        this.#resetAll(kind === 'discard_all');
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  #reset(name: string): void {
+    this.#touched.set(name, null);
+    if (this.#start.values.has(name)) this.#restore.add(name);
+  }
+
+  #resetAll(identityToo: boolean): void {
+    const names = new Set([...this.#label.values.keys(), ...this.#touched.keys(), ...this.#start.values.keys()]);
+    for (const name of names) if (identityToo || !(IDENTITY as readonly string[]).includes(name)) this.#reset(name);
+  }
+
+  /** The transaction was rolled back: nothing of it holds. */
+  rolledBack(): void {
+    this.#touched.clear();
+    this.#restore.clear();
+  }
+
+  /** Is there anything to do before the client is told that its statement is done? */
+  unsettled(status: number): boolean {
+    if (status === STATUS_FAILED) return false;
+    return this.#restore.size > 0 || (status === STATUS_IDLE && this.#touched.size > 0);
+  }
+
+  /** Puts resets right and reads back; `done` is told whether the session's settings are known and in place. */
+  settle(server: Server, status: number, done: (ok: boolean) => void): void {
+    server.unnamed = undefined;
+    if (this.#restore.size > 0) {
+      const values = [...this.#restore].map((name) => [name, this.#start.values.get(name)!] as const);
+      this.#restore.clear();
+      // In a transaction a SELECT would take its snapshot, and SET TRANSACTION would come too late; SET does not.
+      const frames =
+        status === STATUS_IDLE ? setConfigFrames(values) : query(values.map(([name, value]) => quoteSetting(name, value)).join(';'));
+      this.#ask(server, frames, (outcome) => {
+        if (!outcome.ok) return done(false);
+        if (status === STATUS_IDLE) this.#readBack(server, done);
+        else done(true);
+      });
+    } else this.#readBack(server, done);
+  }
+
+  #ask(server: Server, frames: Buffer, done: (outcome: Outcome) => void, row?: (chunk: Buffer, start: number, end: number) => void): void {
+    server.enqueue(new InternalExchange((_, outcome) => done(outcome), row));
+    server.send(frames);
+  }
+
+  #readBack(server: Server, done: (ok: boolean) => void): void {
+    const names = [...this.#touched.keys()];
+    if (names.length === 0) return done(true);
+    const text = `SELECT ${names.map((_, i) => `pg_catalog.current_setting($${i + 1}, true)`).join(', ')}`;
+    const types = names.map(() => 25);
+    const frames = Buffer.concat([
+      parse('', text, types),
+      bind(
+        '',
+        '',
+        [],
+        names.map((name) => Buffer.from(name, 'latin1')),
+      ),
+      execute('', 0),
+      sync,
+    ]);
+    let values: (string | null)[] = [];
+    const row = (chunk: Buffer, start: number, end: number): void => {
+      if (chunk[start] === DATA_ROW) values = rowValues(chunk, start, end);
+    };
+    this.#ask(
+      server,
+      frames,
+      (outcome) => {
+        const known = outcome.ok ? values : this.#literals();
+        if (known === undefined) return done(false);
+        this.#remember(server, names, known);
+        done(outcome.status !== 0);
+      },
+      row,
+    );
+  }
+
+  /** What the texts said, where reading back is itself a victim of what was set (a statement_timeout, a parameter only others may see). */
+  #literals(): (string | null)[] | undefined {
+    const literals: (string | null)[] = [];
+    for (const value of this.#touched.values()) {
+      if (value === undefined) return undefined;
+      literals.push(value);
+    }
+    return literals;
+  }
+
+  #remember(server: Server, names: readonly string[], read: readonly (string | null)[]): void {
+    const values = new Map(this.#label.values);
+    names.forEach((name, i) => {
+      const value = read[i] ?? null;
+      const start = this.#start.values.get(name);
+      if (this.#touched.get(name) === null) {
+        if (start === undefined) values.delete(name);
+        else values.set(name, start);
+      } else if (value === null || this.#isDefaultIdentity(name, value)) values.delete(name);
+      else values.set(name, value);
+    });
+    this.#touched.clear();
+    this.#label = values.size === 0 ? CLEAN : intern(values);
+    if (server.label !== undefined) server.label = this.#label;
+  }
+
+  #isDefaultIdentity(name: string, value: string): boolean {
+    return (name === 'role' && value === 'none') || (name === 'session_authorization' && value === this.#user);
+  }
+}
+
+/** The values of a DataRow frame, as latin1. */
+function rowValues(chunk: Buffer, start: number, end: number): (string | null)[] {
+  const values: (string | null)[] = [];
+  let at = start + 7;
+  for (let count = chunk.readUInt16BE(start + 5); count > 0 && at + 4 <= end; count--) {
+    const length = chunk.readInt32BE(at);
+    at += 4;
+    values.push(length < 0 ? null : chunk.toString('latin1', at, at + length));
+    at += Math.max(0, length);
+  }
+  return values;
+}
