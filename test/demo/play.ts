@@ -42,7 +42,7 @@ export async function playScene(play: Play, scene: Scene): Promise<void> {
       const pins = await show(play.console, 'PINS');
       screen.say('\n  SHOW PINS says who keeps a server connection, and why:');
       const rows = pins.map((pin) => [pin.client_id ?? '', pin.database ?? '', pin.reason ?? '', (pin.detail ?? '').slice(0, 80)]);
-      screen.table([['  client', 'database', 'reason', 'statement'], ...rows.map(([id, ...rest]) => [`  ${id}`, ...rest])]);
+      screen.table([['  client', 'database', 'reason', 'detail'], ...rows.map(([id, ...rest]) => [`  ${id}`, ...rest])]);
       for (const pin of pins) findings.pins.push({ database: pin.database ?? '', reason: pin.reason ?? '', statement: pin.detail ?? '' });
       const reasons = pins.map(({ reason }) => reason).sort();
       if (reasons.join() !== [...scene.pinned].sort().join())
