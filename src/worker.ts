@@ -5,6 +5,7 @@
 import { explain, loadParsers, route } from '../routing/index.ts';
 import type { AdminView, ShutdownMode } from './admin/view.ts';
 import { readSecrets, type Secrets } from './auth/secrets.ts';
+import type { HiddenCode } from './client/audit.ts';
 import type { ExchangeDone, Place, SessionPolicy } from './client/place.ts';
 import { Texts } from './client/statements.ts';
 import { Clients } from './clients.ts';
@@ -48,6 +49,7 @@ class Worker {
   readonly #clients: Clients;
   readonly #statistics: Statistics;
   readonly #counting = new Counting();
+  readonly #hiddenCode = new Map<string, HiddenCode>();
   readonly #lastRoutes = new LastRoutes((database, { identity }) => this.#pools.roleOf(database, identity));
   readonly #view: AdminView;
   #secrets: Secrets['users'];
@@ -107,7 +109,12 @@ class Worker {
       database: (name) => this.#live.database(name),
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
-      definitionsChanged: (database) => this.#pools.definitionsChanged(this.#live.speaker(database)),
+      definitionsChanged: (database) => {
+        this.#hiddenCode.delete(database);
+        this.#pools.definitionsChanged(this.#live.speaker(database));
+      },
+      hiddenCode: (database) => this.#hiddenCode.get(database),
+      learnHiddenCode: (database, code) => void this.#hiddenCode.set(database, code),
       serverUser: (database, user) => this.#live.entry(database)?.user ?? user,
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),
       tally: (database) => this.#statistics.tally(database),

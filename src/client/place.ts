@@ -8,6 +8,7 @@ import type { Waiter } from '../pool/pool.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Clock } from '../timers.ts';
+import type { HiddenCode } from './audit.ts';
 import type { Credentials } from './credentials.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Texts } from './statements.ts';
@@ -68,6 +69,9 @@ export interface Place {
   catalog(database: string): Catalog | undefined;
   /** A definition was changed through this database: what its catalog said is not to be believed. */
   definitionsChanged(database: string): void;
+  /** What the database's own code can do behind a statement's back; undefined until somebody has asked. */
+  hiddenCode(database: string): HiddenCode | undefined;
+  learnHiddenCode(database: string, code: HiddenCode): void;
   /** Who server connections for this user log in as. */
   serverUser(database: string, user: string): string;
   /** A server of the target at once, or the line in which the waiter now stands. */

@@ -6,7 +6,7 @@
 import type { BoundValue, Facts, Operands } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
 import * as code from '../wire/codes.ts';
-import { bindNames, boundParameters, executeBody, namedTarget, parseBody, queryText } from '../wire/read.ts';
+import { bindNames, boundParameters, executeBody, latin1, namedTarget, parseBody, queryText } from '../wire/read.ts';
 import { preparedOf, type Reading, type StatementNames, type Texts } from './statements.ts';
 
 /** One frame of the request, at [start, end) of its bytes. */
@@ -79,6 +79,12 @@ export class Request {
     this.items = [];
     this.length = 0;
     this.executed.length = 0;
+  }
+
+  /** The text of the first statement, as latin1. */
+  get text(): string | undefined {
+    const { about } = this;
+    return about === undefined || typeof about === 'string' ? about : latin1(about.body, 0, about.body.indexOf(0));
   }
 
   /** A Query or FunctionCall. */

@@ -1,97 +1,49 @@
 /**
- * What a session has in its server connection that another one would not have: its pins, each with the reason, the statement that caused
- * it and since when; and how the server must be cleaned when the session lets go of it.
+ * What a session has in its server connection that another one would not have. Effects count when the server has confirmed them; parameters
+ * are tracked (`tracked-settings.ts`), the rest pins (`pins.ts`); what no parser sees is found by an audit (`audit.ts`), which also finds out
+ * when a pin has ended.
  */
-import type { Effect, EffectKind, Facts, PinReason } from '../../routing/index.ts';
+import type { Effect, Facts, PinReason } from '../../routing/index.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
+import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
+import { auditFrames, type Found, type HiddenCode, hiddenCodeFrames, lastRow, readAudit, readHiddenCode } from './audit.ts';
 import type { SessionIdentity } from './identity.ts';
+import { AUDITED, EVEN_ON_ERROR, MAY_END, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, Tally } from './place.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
-export interface PinRecord {
-  readonly reason: PinReason;
-  /** The kind of statement that caused it, as Postgres's command word, and the name of what it made, where it has one. */
-  readonly statement: string;
-  readonly sinceMs: number;
-}
+/** A statement that was executed. */
+type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations'>;
 
-/** The pin that an effect causes; effects that are not here leave nothing behind. */
-const PIN_OF: Partial<Record<EffectKind, PinReason>> = {
-  temp: 'temp',
-  hold: 'hold',
-  advisory: 'advisory',
-  listen: 'listen',
-  prepare: 'prepare',
-  load: 'load',
-  seed: 'seed',
-  currval: 'sequence',
-  nextval: 'sequence',
-  snapshot: 'snapshot',
-  slot: 'slot',
-  dblink: 'dblink',
-  stats: 'stats',
-  opaque: 'opaque',
-};
-
-/** Held even when the statement fails: an advisory lock survives the error of the statement that took it, and code that nobody reads may have. */
-const EVEN_ON_ERROR = new Set<PinReason>(['advisory', 'seed', 'load', 'dblink', 'opaque', 'sequence']);
-
-/** Kinds that DISCARD ALL does not undo, or not wholly: the connection is closed. */
-const NOT_UNDONE = new Set<PinReason>(['temp', 'load', 'seed', 'slot', 'dblink', 'stats', 'opaque', 'snapshot']);
-
-/** What an exchange executed: the Facts of each statement, in the order in which the server completes them. */
-interface Ran {
-  readonly effects: readonly Effect[];
-  readonly verb: string;
-}
-
-/** The statements of a text or of executed portals, in order. */
-function ranOf(simple: Facts | undefined, executed: readonly (Facts | undefined)[]): Ran[] {
-  if (simple !== undefined) return [...simple.statements];
-  const ran: Ran[] = [];
-  for (const facts of executed) ran.push(facts?.statements[0] ?? (facts === undefined ? UNKNOWN : NOTHING));
-  return ran;
-}
-
-const NOTHING: Ran = { effects: [], verb: '' };
-/** The portal came from somewhere that we did not see, as from SQL's PREPARE: its session is pinned already. */
-const UNKNOWN: Ran = { effects: [], verb: 'execute' };
-
-/** Which pins a finished exchange leaves: effects of completed statements, and those that survive an error. */
-function pinsOf(ran: readonly Ran[], completed: number, failed: boolean): { reason: PinReason; statement: string }[] {
-  const pins: { reason: PinReason; statement: string }[] = [];
-  ran.forEach((statement, at) => {
-    for (const effect of statement.effects) {
-      const reason = PIN_OF[effect.kind];
-      if (reason === undefined) continue;
-      const happened = at < completed || (failed && at === completed && EVEN_ON_ERROR.has(reason));
-      if (happened) pins.push({ reason, statement: effect.name === undefined ? statement.verb : `${statement.verb} ${effect.name}` });
-    }
-  });
-  return pins;
-}
+const NOTHING: Ran = { effects: [], verb: 'other', relations: [] };
+/** Parameters with a dot in their names that a DO block or a script sets. */
+const NAMED_SETTING = /(?:set_config\s*\(\s*'|\bset\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)/gi;
 
 /** One session's state, and the only one who changes it. */
 export class SessionState {
   readonly settings: TrackedSettings;
   readonly names = new StatementNames();
-  readonly #id: number;
-  readonly #database: string;
+  readonly #identity: Pick<SessionIdentity, 'id' | 'database'>;
+  readonly #user: string;
   readonly #place: Place;
-  readonly #pins = new Map<PinReason, PinRecord>();
+  readonly #pins: Pins;
   /** What the exchange under way executes, in order. */
   #ran: Ran[] = [];
+  #auditWanted = false;
+  /** Parameters that texts of this session name where only an audit sees them set. */
+  readonly #namedSettings = new Set<string>();
 
   constructor(identity: Pick<SessionIdentity, 'id' | 'label' | 'database' | 'user'>, place: Place) {
-    this.#id = identity.id;
-    this.#database = identity.database;
-    this.settings = new TrackedSettings(identity.label, place.serverUser(identity.database, identity.user));
+    this.#identity = identity;
     this.#place = place;
+    this.#user = place.serverUser(identity.database, identity.user);
+    this.settings = new TrackedSettings(identity.label, this.#user);
+    this.#pins = new Pins((pin) => place.unpinned(pin.reason, place.clock.nowMs() - pin.sinceMs));
   }
 
   /** The settings that the session must find on a server. */
@@ -100,22 +52,27 @@ export class SessionState {
   }
 
   get pinned(): boolean {
-    return this.#pins.size > 0;
+    return this.#pins.any;
   }
 
   pins(): readonly PinRecord[] {
-    return [...this.#pins.values()];
+    return this.#pins.list();
   }
 
   /** Whether DISCARD ALL makes the server connection as new. */
   get undoable(): boolean {
-    for (const reason of this.#pins.keys()) if (NOT_UNDONE.has(reason)) return false;
-    return true;
+    return this.#pins.undoable;
+  }
+
+  /** A session that has nothing which DISCARD ALL would take from it. */
+  get isAsStarted(): boolean {
+    return !this.pinned && this.settings.isAsStarted && this.names.isEmpty;
   }
 
   /** A request, or a further part of one, goes to a server. */
   sent(request: Request, tally: Tally): void {
-    this.#ran.push(...ranOf(request.simple, request.executed));
+    if (request.simple !== undefined) this.#ran.push(...request.simple.statements);
+    for (const facts of request.executed) this.#ran.push(facts?.statements[0] ?? NOTHING);
     tally.clientParses += request.parses;
     tally.binds += request.binds;
   }
@@ -131,24 +88,61 @@ export class SessionState {
     }
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
-    for (const { reason, statement } of pinsOf(ran, exchange.completed, exchange.failed)) this.#pin(reason, statement, server);
-    for (const { effects, verb } of ran.slice(0, exchange.completed)) {
-      for (const effect of effects) this.#confirmed(effect, verb, server);
-      if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
+    ran.forEach((statement, at) => {
+      if (at < exchange.completed) this.#completed(statement, server, request, status);
+      else if (at === exchange.completed && exchange.failed) this.#failed(statement, server, request);
+    });
+  }
+
+  #completed(statement: Ran, server: Server, request: Request, status: number): void {
+    const { effects, verb } = statement;
+    for (const effect of effects) {
+      if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
+      if (effect.kind === 'ddl') this.#place.definitionsChanged(this.#identity.database);
+      if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
+      this.#pinBy(effect, verb, server, request);
+      this.#forget(effect, server);
+    }
+    if ((verb === 'commit' || verb === 'rollback') && this.#pins.any) this.#auditWanted = true;
+    if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
+    if (this.#firesTriggers(statement)) this.#opaque(verb, server, request);
+  }
+
+  /** What survives the error of the statement that did it. */
+  #failed({ effects, verb }: Ran, server: Server, request: Request): void {
+    for (const effect of effects) {
+      const reason = PIN_OF[effect.kind];
+      if (reason !== undefined && EVEN_ON_ERROR.has(reason)) this.#pinBy(effect, verb, server, request);
     }
   }
 
-  #pin(reason: PinReason, statement: string, server: Server): void {
-    if (reason === 'set' || reason === 'opaque') server.label = undefined;
-    if (this.#pins.has(reason)) return;
-    this.#pins.set(reason, { reason, statement, sinceMs: this.#place.clock.nowMs() });
-    this.#place.pinned(this.#id, reason, statement);
+  #pinBy(effect: Effect, verb: string, server: Server, request: Request): void {
+    const reason = PIN_OF[effect.kind];
+    if (reason === undefined) return;
+    const what = effect.name === undefined ? verb : `${verb} ${effect.name}`;
+    if (reason === 'opaque') return this.#opaque(what, server, request);
+    if ((AUDITED as readonly PinReason[]).includes(reason)) this.#auditWanted = true;
+    this.#pin(reason, what, server);
   }
 
-  #confirmed(effect: Effect, verb: string, server: Server): void {
-    if (!this.settings.note(effect)) this.#pin('set', verb, server);
-    if (effect.kind === 'ddl') this.#place.definitionsChanged(this.#database);
-    this.#forget(effect, server);
+  /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
+  #opaque(what: string, server: Server, request: Request): void {
+    this.#auditWanted = true;
+    for (const [, name] of (request.text ?? '').matchAll(NAMED_SETTING)) this.#namedSettings.add(name!.toLowerCase());
+    this.#pin('opaque', what, server);
+  }
+
+  #firesTriggers({ relations, verb }: Ran): boolean {
+    if (verb === 'select' || relations.length === 0) return false;
+    const code = this.#place.hiddenCode(this.#identity.database);
+    return relations.some(({ access, name }) => access === 'write' && (code === undefined || code.triggered.has(name)));
+  }
+
+  #pin(reason: PinReason, statement: string, server: Server): void {
+    if (reason === 'opaque') server.label = undefined;
+    if (reason === 'temp') server.closeNeeded = true;
+    if (!this.#pins.add({ reason, statement, sinceMs: this.#place.clock.nowMs() })) return;
+    this.#place.pinned(this.#identity.id, reason, statement);
   }
 
   /** Statements that take prepared statements away. */
@@ -161,17 +155,60 @@ export class SessionState {
 
   /** Something must be asked of the server before the client is told that its statement is done. */
   unsettled(status: number): boolean {
-    return this.settings.unsettled(status);
+    return this.settings.unsettled(status) || (status === STATUS_IDLE && this.#auditWanted);
   }
 
   settle(server: Server, status: number, done: (ok: boolean) => void): void {
-    this.settings.settle(server, status, done);
+    const audit = (ok: boolean): void => {
+      if (ok && status === STATUS_IDLE && this.#auditWanted) this.#audit(server, done);
+      else done(ok);
+    };
+    if (this.settings.unsettled(status)) this.settings.settle(server, status, audit);
+    else audit(true);
+  }
+
+  #audit(server: Server, done: (ok: boolean) => void): void {
+    this.#auditWanted = false;
+    server.unnamed = undefined;
+    const code = this.#place.hiddenCode(this.#identity.database);
+    if (code !== undefined) return this.#ask(server, code, done);
+    const row = lastRow();
+    server.enqueue(
+      new InternalExchange((_, outcome) => {
+        if (outcome.status === 0) return done(false);
+        // Not readable: then everything must be taken to be possible.
+        const learnt: HiddenCode = outcome.ok ? readHiddenCode(row.values()) : { settings: [], dynamic: true, triggered: new Set() };
+        if (outcome.ok) this.#place.learnHiddenCode(this.#identity.database, learnt);
+        this.#ask(server, learnt, done);
+      }, row.see),
+    );
+    server.send(hiddenCodeFrames);
+  }
+
+  #ask(server: Server, code: HiddenCode, done: (ok: boolean) => void): void {
+    const dotted = [...this.label.values.keys()].filter((name) => name.includes('.'));
+    const names = [...new Set([...code.settings, ...this.#namedSettings, ...dotted])];
+    const row = lastRow();
+    server.enqueue(
+      new InternalExchange((_, outcome) => {
+        if (outcome.ok) this.#found(readAudit(row.values(), names, this.#user), new Set(names), code, server);
+        done(outcome.status !== 0);
+      }, row.see),
+    );
+    server.send(auditFrames(names));
+  }
+
+  #found(found: Found, asked: ReadonlySet<string>, code: HiddenCode, server: Server): void {
+    for (const reason of AUDITED) {
+      if (!found[reason]) this.#pins.remove(reason);
+      else this.#pin(reason, 'found by audit', server);
+    }
+    if (!code.dynamic) this.#pins.remove('opaque');
+    this.settings.learn(server, found.settings, asked);
   }
 
   /** The session is over. */
   end(): void {
-    const now = this.#place.clock.nowMs();
-    for (const { reason, sinceMs } of this.#pins.values()) this.#place.unpinned(reason, now - sinceMs);
     this.#pins.clear();
   }
 }

@@ -161,6 +161,10 @@ export class StatementNames {
   readonly portals = new Map<string, Prepared | undefined>();
   unnamed: Prepared | undefined;
 
+  get isEmpty(): boolean {
+    return this.named.size === 0 && this.unnamed === undefined;
+  }
+
   /** The transaction is over: Postgres has closed every portal. */
   transactionEnded(): void {
     if (this.portals.size > 0) this.portals.clear();

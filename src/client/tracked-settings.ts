@@ -10,8 +10,9 @@ import type { Effect } from '../../routing/index.ts';
 import { InternalExchange, type Outcome } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import { CLEAN, intern, type Label, quoteSetting, setConfigFrames } from '../server/settings.ts';
-import { DATA_ROW, STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
+import { STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
 import { bind, execute, parse, query, sync } from '../wire/write.ts';
+import { lastRow } from './audit.ts';
 
 /** Not reset by RESET ALL, and their default is who logged in. */
 const IDENTITY = ['session_authorization', 'role'] as const;
@@ -133,20 +134,17 @@ export class TrackedSettings {
       execute('', 0),
       sync,
     ]);
-    let values: (string | null)[] = [];
-    const row = (chunk: Buffer, start: number, end: number): void => {
-      if (chunk[start] === DATA_ROW) values = rowValues(chunk, start, end);
-    };
+    const row = lastRow();
     this.#ask(
       server,
       frames,
       (outcome) => {
-        const known = outcome.ok ? values : this.#literals();
+        const known = outcome.ok ? row.values() : this.#literals();
         if (known === undefined) return done(false);
         this.#remember(server, names, known);
         done(outcome.status !== 0);
       },
-      row,
+      row.see,
     );
   }
 
@@ -158,6 +156,16 @@ export class TrackedSettings {
       literals.push(value);
     }
     return literals;
+  }
+
+  /** What an audit found set is what is set; what it cannot see stays as it was believed to be. */
+  learn(server: Server, found: ReadonlyMap<string, string>, asked: ReadonlySet<string>): void {
+    const values = new Map<string, string>();
+    for (const [name, value] of this.#label.values) if (name.includes('.') && !asked.has(name)) values.set(name, value);
+    for (const [name, value] of found) values.set(name, value);
+    this.#touched.clear();
+    this.#label = values.size === 0 ? CLEAN : intern(values);
+    server.label = this.#label;
   }
 
   #remember(server: Server, names: readonly string[], read: readonly (string | null)[]): void {
@@ -179,17 +187,4 @@ export class TrackedSettings {
   #isDefaultIdentity(name: string, value: string): boolean {
     return (name === 'role' && value === 'none') || (name === 'session_authorization' && value === this.#user);
   }
-}
-
-/** The values of a DataRow frame, as latin1. */
-function rowValues(chunk: Buffer, start: number, end: number): (string | null)[] {
-  const values: (string | null)[] = [];
-  let at = start + 7;
-  for (let count = chunk.readUInt16BE(start + 5); count > 0 && at + 4 <= end; count--) {
-    const length = chunk.readInt32BE(at);
-    at += 4;
-    values.push(length < 0 ? null : chunk.toString('latin1', at, at + length));
-    at += Math.max(0, length);
-  }
-  return values;
 }

@@ -1,0 +1,100 @@
+/**
+ * The audit: one question to a server about what the session has left in it. Asked after statements that may have run code which no parser
+ * sees (functions, DO, CALL, triggers), and when a pin may have ended. The answer is the truth: pins are made and ended by it.
+ *
+ * Parameters of the user's own (`app.x`) are in no catalog view. Those that the database's functions name are asked for one by one; a
+ * database whose functions make up such names at run time cannot be audited for them (`dynamic`).
+ */
+import { DATA_ROW } from '../wire/codes.ts';
+import { bind, execute, parse, sync } from '../wire/write.ts';
+import { rowValues } from './rows.ts';
+
+/** What a database's own code can do behind a statement's back; read from its catalog, until a definition changes. */
+export interface HiddenCode {
+  /** Parameters with a dot in their name that functions set. */
+  readonly settings: readonly string[];
+  /** Some function sets a parameter whose name is made at run time. */
+  readonly dynamic: boolean;
+  /** Tables whose changes fire triggers or rules, by name without schema. */
+  readonly triggered: ReadonlySet<string>;
+}
+
+const HIDDEN_CODE = `SELECT
+  (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.lower(m[2]), E'\\n')
+     FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, '(set_config\\s*\\(\\s*''|\\mset\\s+(?:session\\s+)?)([a-z_][\\w$]*\\.[\\w$.]+)', 'gi') m
+    WHERE p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace),
+  (SELECT pg_catalog.bool_or(p.prosrc ~* 'set_config\\s*\\(\\s*[^''\\s]')
+     FROM pg_catalog.pg_proc p WHERE p.pronamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)),
+  (SELECT pg_catalog.string_agg(DISTINCT c.relname, E'\\n') FROM pg_catalog.pg_class c
+    WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+       OR (c.relkind <> 'v' AND c.relhasrules AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace))`;
+
+export const hiddenCodeFrames: Buffer = Buffer.concat([parse('', HIDDEN_CODE, []), bind('', '', [], []), execute('', 0), sync]);
+
+export function readHiddenCode(row: readonly (string | null)[]): HiddenCode {
+  const list = (text: string | null | undefined) => (text ?? '').split('\n').filter((name) => name !== '');
+  return { settings: list(row[0]), dynamic: row[1] === 't', triggered: new Set(list(row[2])) };
+}
+
+/** What a server was found to have. */
+export interface Found {
+  readonly advisory: boolean;
+  readonly temp: boolean;
+  readonly hold: boolean;
+  readonly listen: boolean;
+  readonly prepare: boolean;
+  readonly slot: boolean;
+  /** Parameters that the session has set, as the server writes their values. */
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+const QUESTION = `SELECT
+  EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()),
+  pg_catalog.pg_my_temp_schema() <> 0 AND (
+    EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()) OR
+    EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema()) OR
+    EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema())),
+  EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
+  EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),
+  EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),
+  EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid()),
+  pg_catalog.current_setting('role'), pg_catalog.current_setting('session_authorization'),
+  (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01' ORDER BY name) FROM pg_catalog.pg_settings WHERE source = 'session')`;
+
+/** The question as frames, ending in Sync; `names`: parameters to ask for besides those that pg_settings shows. */
+export function auditFrames(names: readonly string[]): Buffer {
+  const more = names.map((_, i) => `, pg_catalog.current_setting($${i + 1}, true)`).join('');
+  const types = names.map(() => 25);
+  const values = names.map((name) => Buffer.from(name, 'latin1'));
+  return Buffer.concat([parse('', QUESTION + more, types), bind('', '', [], values), execute('', 0), sync]);
+}
+
+/** How many columns come before those of `names`. */
+const FIXED = 9;
+
+/** `user`: who the server connection logged in as. */
+export function readAudit(row: readonly (string | null)[], names: readonly string[], user: string): Found {
+  const settings = new Map<string, string>();
+  for (const pair of (row[8] ?? '').split('\x01')) {
+    const at = pair.indexOf('\n');
+    if (at > 0) settings.set(pair.slice(0, at).toLowerCase(), pair.slice(at + 1));
+  }
+  names.forEach((name, i) => {
+    const value = row[FIXED + i];
+    // A parameter of the user's own that was rolled back, or never set, reads as empty or as nothing.
+    if (value !== null && value !== undefined && value !== '') settings.set(name, value);
+  });
+  if (row[6] !== 'none' && row[6] !== null && row[6] !== undefined) settings.set('role', row[6]);
+  if (row[7] !== user && row[7] !== null && row[7] !== undefined) settings.set('session_authorization', row[7]);
+  const is = (i: number): boolean => row[i] === 't';
+  return { advisory: is(0), temp: is(1), hold: is(2), listen: is(3), prepare: is(4), slot: is(5), settings };
+}
+
+/** Remembers the last DataRow of an answer. */
+export function lastRow(): { readonly see: (chunk: Buffer, start: number, end: number) => void; readonly values: () => (string | null)[] } {
+  let values: (string | null)[] = [];
+  const see = (chunk: Buffer, start: number, end: number): void => {
+    if (chunk[start] === DATA_ROW) values = rowValues(chunk, start, end);
+  };
+  return { see, values: () => values };
+}

@@ -1,0 +1,97 @@
+/**
+ * The pins of a session: why it keeps its server connection between transactions. Each has its reason, what caused it, and since when. Some
+ * kinds of state can be looked for and so found to be gone; others last until the session ends, and the connection with it.
+ */
+import type { EffectKind, PinReason } from '../../routing/index.ts';
+
+export interface PinRecord {
+  readonly reason: PinReason;
+  /** The kind of statement that caused it, as Postgres's command word, and the name of what it made, where it has one. */
+  readonly statement: string;
+  readonly sinceMs: number;
+}
+
+/** The pin that an effect causes; effects that are not here leave nothing that a pin is needed for. */
+export const PIN_OF: Partial<Record<EffectKind, PinReason>> = {
+  temp: 'temp',
+  hold: 'hold',
+  advisory: 'advisory',
+  listen: 'listen',
+  prepare: 'prepare',
+  slot: 'slot',
+  opaque: 'opaque',
+  load: 'load',
+  seed: 'seed',
+  currval: 'sequence',
+  nextval: 'sequence',
+  snapshot: 'snapshot',
+  dblink: 'dblink',
+  stats: 'stats',
+};
+
+/** Held even when the statement fails: an advisory lock survives the error of the statement that took it, and code that nobody reads may have. */
+export const EVEN_ON_ERROR: ReadonlySet<PinReason> = new Set(['advisory', 'seed', 'load', 'dblink', 'opaque', 'sequence', 'slot']);
+
+/** Kinds that an audit finds, and finds gone. */
+export const AUDITED = ['advisory', 'temp', 'hold', 'listen', 'prepare', 'slot'] as const satisfies readonly PinReason[];
+
+/** Effects after which a pinned kind may be gone. */
+export const MAY_END: ReadonlySet<EffectKind> = new Set([
+  'advisory_release',
+  'drop',
+  'ddl',
+  'close',
+  'unlisten',
+  'deallocate',
+  'discard_all',
+  'discard_temp',
+]);
+
+/** Kinds that DISCARD ALL does not undo, or not wholly: the connection is closed. */
+const NOT_UNDONE: ReadonlySet<PinReason> = new Set(['temp', 'load', 'seed', 'slot', 'dblink', 'stats', 'opaque', 'snapshot']);
+
+export class Pins {
+  readonly #pins = new Map<PinReason, PinRecord>();
+  readonly #ended: (pin: PinRecord) => void;
+
+  /** `ended` is told of every pin that is over. */
+  constructor(ended: (pin: PinRecord) => void) {
+    this.#ended = ended;
+  }
+
+  get any(): boolean {
+    return this.#pins.size > 0;
+  }
+
+  has(reason: PinReason): boolean {
+    return this.#pins.has(reason);
+  }
+
+  list(): readonly PinRecord[] {
+    return [...this.#pins.values()];
+  }
+
+  /** True when it is new. */
+  add(pin: PinRecord): boolean {
+    if (this.#pins.has(pin.reason)) return false;
+    this.#pins.set(pin.reason, pin);
+    return true;
+  }
+
+  remove(reason: PinReason): void {
+    const pin = this.#pins.get(reason);
+    if (pin === undefined) return;
+    this.#pins.delete(reason);
+    this.#ended(pin);
+  }
+
+  clear(): void {
+    for (const reason of [...this.#pins.keys()]) this.remove(reason);
+  }
+
+  /** Whether DISCARD ALL makes the connection as new. */
+  get undoable(): boolean {
+    for (const reason of this.#pins.keys()) if (NOT_UNDONE.has(reason)) return false;
+    return true;
+  }
+}
