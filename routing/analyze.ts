@@ -69,7 +69,7 @@ function read(scanned: Scan, parser: ParserName, options: AnalyzeOptions): Readi
   if (scanned.text.length > limit) return notRead(scanned, `it is longer than ${limit} characters`, true);
   if (scanned.depth > MAX_DEPTH) return notRead(scanned, 'it nests too deeply', true);
   const result = parser === 'libpg-query' ? parsePgQuery(scanned) : parseSqlParser(scanned);
-  if ('problem' in result) return notRead(scanned, result.problem, false);
+  if ('problem' in result) return notRead(scanned, result.problem, result.readable === true);
   return { statements: statements.map((span, i) => oneStatement(scanned, span, result.statements[i])), understood: true };
 }
 

@@ -214,7 +214,8 @@ function path(from: ReadonlyMap<Node, Node | undefined>, end: Node): readonly Co
   return columns.reverse();
 }
 
-function distinct(operands: readonly Operand[]): readonly Operand[] {
+/** Each operand once. */
+export function distinct(operands: readonly Operand[]): readonly Operand[] {
   if (operands.length < 2) return operands;
   const seen = new Map<string, Operand>();
   for (const o of operands) {

@@ -6,7 +6,7 @@
  * An unqualified column is taken as the column of the level's only relation. It may in truth belong to an outer level; but pins are
  * used only for the declared key column, which that relation has by declaration.
  */
-import { addCondition, addEdge, type Equalities, noEqualities, operandsOf, pinsOf, pinsOfColumn, rollBack } from './equality.ts';
+import { addCondition, addEdge, distinct, type Equalities, noEqualities, operandsOf, pinsOf, pinsOfColumn, rollBack } from './equality.ts';
 import type { Pin, Relation } from './facts.ts';
 import type { Call, Cte, Delete, Expr, FromItem, Insert, Join, Merge, Query, Select, Table, Update } from './query.ts';
 import { before, type Ctes, declare, hidesColumns, newScope, provider, resolve, type Scope } from './scope.ts';
@@ -222,7 +222,7 @@ function valuesPins(columns: readonly (string | undefined)[], rows: readonly (re
   if (rows.some((row) => row.length !== columns.length)) return [];
   return columns.flatMap((column, i): readonly Pin[] => {
     const operands = column === undefined ? undefined : operandsOf(rows.map((row) => row[i]!));
-    return operands === undefined || column === undefined ? [] : [{ column, operands }];
+    return operands === undefined || column === undefined ? [] : [{ column, operands: distinct(operands) }];
   });
 }
 

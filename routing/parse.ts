@@ -9,7 +9,9 @@ import type { Scan } from './scan.ts';
 export type ParserName = 'libpg-query' | 'node-sql-parser';
 
 /** A statement may be undefined: this parser leaves it to the words (utility.ts) or cannot tell. */
-export type ParseResult = { readonly statements: readonly (Parsed | undefined)[] } | { readonly problem: string };
+export type ParseResult =
+  | { readonly statements: readonly (Parsed | undefined)[] }
+  | { readonly problem: string /** Not refused, only spared: the statement may be well formed. */; readonly readable?: boolean };
 
 /** A parser: never throws; gives as many statements as the scan has, or a problem. */
 export type Parser = (scanned: Scan) => ParseResult;

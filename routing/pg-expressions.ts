@@ -173,7 +173,7 @@ function operator(body: Json, context: Context): Expr {
   if (!isEqual || left === undefined || right === undefined) return { kind: 'other', parts };
   if (kind === 'AEXPR_OP') return { kind: 'equal', left, right };
   if (kind === 'AEXPR_OP_ANY') {
-    const items = arrayItems(body.rexpr as Json, context);
+    const items = arrayItems(body.rexpr as Json, right);
     if (items !== undefined) return { kind: 'in', left, items };
   }
   return { kind: 'other', parts };
@@ -187,17 +187,15 @@ function listItems(node: Json, context: Context): readonly Expr[] {
   return exprs(list(field(node, 'List') ?? {}, 'items'), context);
 }
 
-/** ARRAY[a, b], also with a cast to an array of a type: the cast is then each element's. */
-function arrayItems(node: Json, context: Context): readonly Expr[] | undefined {
-  const array = field(node, 'A_ArrayExpr');
-  if (array !== undefined) return exprs(list(array, 'elements'), context);
+/** ARRAY[a, b], also with a cast to an array of a type: the cast is then each element's. `made` is what the node became. */
+function arrayItems(node: Json, made: Expr): readonly Expr[] | undefined {
+  if (node.A_ArrayExpr !== undefined) return made.kind === 'other' ? made.parts : undefined;
   const castTo = field(node, 'TypeCast');
-  const inner = field(field(castTo ?? {}, 'arg') ?? {}, 'A_ArrayExpr');
-  if (castTo === undefined || inner === undefined) return undefined;
+  if (castTo === undefined || field(castTo, 'arg')?.A_ArrayExpr === undefined) return undefined;
   const typeName = field(castTo, 'typeName') ?? {};
-  if (list(typeName, 'arrayBounds').length !== 1) return undefined;
+  if (list(typeName, 'arrayBounds').length !== 1 || made.kind !== 'cast' || made.arg.kind !== 'other') return undefined;
   const type = typeOf({ ...typeName, arrayBounds: undefined });
-  return list(inner, 'elements').map((element) => ({ kind: 'cast', type, arg: expr(element, context) }));
+  return made.arg.parts.map((arg) => ({ kind: 'cast', type, arg }));
 }
 
 function call(body: Json, context: Context): Expr {

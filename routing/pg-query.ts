@@ -21,7 +21,7 @@ export async function loadPgQuery(): Promise<void> {
 
 /** Parses the whole text. Never throws. */
 export function parsePgQuery(scanned: Scan): ParseResult {
-  if (broken) return { problem: 'the parser failed earlier and is off' };
+  if (broken) return { problem: 'the parser failed earlier and is off', readable: true };
   let stmts: readonly Json[];
   try {
     stmts = (parseSync(scanned.text) as unknown as { stmts?: readonly Json[] }).stmts ?? [];

@@ -161,8 +161,8 @@ function step(s: State, i: number): number {
       return semicolon(s, i);
     case 46: // .
       if (inSet(DIGIT, next)) return number(s, i);
-      push(s, Token.dot, i, i + 1);
-      return i + 1;
+      push(s, Token.dot, i, next === 46 ? i + 2 : i + 1);
+      return next === 46 ? i + 2 : i + 1;
     case 58: // :
       if (next === 58) {
         push(s, Token.cast, i, i + 2);
@@ -256,7 +256,7 @@ function dollar(s: State, i: number, next: number): number {
     while (inSet(DIGIT, text.charCodeAt(end))) end++;
     push(s, Token.param, i, end);
     const index = Number(text.slice(i + 1, end));
-    if (index > 65535) s.problem = `parameter number too large: ${text.slice(i, Math.min(end, i + 20))}`;
+    if (index > 65535) s.problem = 'a parameter number that is too large';
     else if (index > s.params) s.params = index;
     return end;
   }

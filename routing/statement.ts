@@ -135,11 +135,12 @@ type Found = Pick<Statement, 'relations' | 'functions' | 'effects' | 'readOnly'>
 
 function ofFindings(found: Findings): Found {
   const harmless = found.calls.every((call) => classify(call) !== 'other') && !found.relations.some((r) => isHostView(r.schema, r.name));
+  const effects = found.calls.flatMap(effectsOfCall);
   return {
     relations: found.relations,
     functions: functionsOf(found.calls),
-    effects: found.calls.flatMap(effectsOfCall),
-    readOnly: !found.writes && !found.locks && harmless,
+    effects,
+    readOnly: !found.writes && !found.locks && harmless && effects.every((effect) => effect.kind === 'opaque' && effect.name !== undefined),
     ...(found.calls.some((call) => runsHiddenSql(call.fn)) ? { opaque: 'it reads tables that the text does not name' } : {}),
   };
 }

@@ -39,7 +39,7 @@ function pinText(pin: Pin): string {
 function operandText(operand: Operand): string {
   if (operand.kind === 'param') return `$${operand.index}`;
   if (operand.kind === 'null') return 'null';
-  return operand.type === 'integer' ? operand.text : operand.type === 'string' ? `'${operand.text}'` : `other(${operand.text})`;
+  return operand.type === 'integer' ? operand.text : operand.type === 'string' ? JSON.stringify(operand.text) : `other(${operand.text})`;
 }
 
 function effectText(effect: Effect): string {
