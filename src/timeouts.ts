@@ -11,15 +11,15 @@ export function enforceTimeouts(sessions: Iterable<Session>, nowMs: number): voi
 
 function enforce(session: Session, nowMs: number): void {
   const { policy, sinceMs } = session;
-  const phase = session.phase.at;
+  const { phase } = session;
   const inTransaction = session.status !== STATUS_IDLE;
-  if (phase === 'waiting') {
-    if (over(sinceMs, policy.queryWaitNotifyMs, nowMs)) session.notifyWaiting();
+  if (phase.at === 'waiting') {
+    if (over(sinceMs, policy.queryWaitNotifyMs, nowMs)) phase.stay?.notify();
     if (over(sinceMs, policy.queryMs, nowMs)) session.fail(errors.queryTimeoutWaiting);
-  } else if (phase === 'active') {
-    if (over(session.runningSinceMs ?? nowMs, policy.queryMs, nowMs)) return session.fail(errors.queryTimeoutRunning);
+  } else if (phase.at === 'active') {
+    if (over(phase.exchange.startedMs, policy.queryMs, nowMs)) return session.fail(errors.queryTimeoutRunning);
     if (inTransaction && over(session.transactionSinceMs, policy.transactionMs, nowMs)) session.fail(errors.transactionTimeout);
-  } else if (phase === 'idle') {
+  } else if (phase.at === 'idle') {
     if (inTransaction && over(session.transactionSinceMs, policy.transactionMs, nowMs)) return session.fail(errors.transactionTimeout);
     if (inTransaction && over(sinceMs, policy.idleTransactionMs, nowMs)) return session.fail(errors.idleTransactionTimeout);
     if (!inTransaction && over(sinceMs, policy.clientIdleMs, nowMs)) session.fail(errors.clientIdleTimeout);

@@ -23,6 +23,7 @@ import { createMetricsHttp, type MetricsHttp } from './metrics/http.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { Pools } from './pool/pools.ts';
 import type { Server } from './server/server.ts';
+import { onSignals } from './signals.ts';
 import { Statistics } from './statistics.ts';
 import { enforceTimeouts } from './timeouts.ts';
 import { everyTick, systemClock } from './timers.ts';
@@ -109,8 +110,8 @@ class Worker {
       database: (name) => this.#live.database(name),
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
-      definitionsChanged: (database) => {
-        this.#hiddenCode.delete(database);
+      definitionsChanged: (database, code) => {
+        if (code) this.#hiddenCode.delete(database);
         this.#pools.definitionsChanged(this.#live.speaker(database));
       },
       hiddenCode: (database) => this.#hiddenCode.get(database),
@@ -138,7 +139,6 @@ class Worker {
 
   async start(): Promise<void> {
     const { settings } = this.#live.config;
-    this.#log.log(`kernel file descriptor limits are the system's; max_client_conn: ${settings.max_client_conn}`);
     const unimplemented = notImplementedText(this.#live.config);
     if (unimplemented !== undefined) this.#log.warning(unimplemented);
     await this.#readSecrets();
@@ -346,28 +346,20 @@ class Worker {
     closed.catch(() => {}).finally(() => setImmediate(ended));
   }
 
-  onSignals(): void {
-    process.on('SIGHUP', () => {
-      this.#log.log('got SIGHUP, re-reading config');
-      this.reload().catch((error: unknown) => this.#log.error(`RELOAD failed: ${error instanceof Error ? error.message : error}`));
-    });
-    process.on('SIGTERM', () => this.#signal('SIGTERM', 'wait_for_clients'));
-    process.on('SIGINT', () => this.#signal('SIGINT', 'wait_for_servers'));
-    process.on('SIGQUIT', () => this.#signal('SIGQUIT', 'immediate'));
-    process.on('SIGUSR1', () => {
-      this.#log.log('got SIGUSR1, pausing all activity');
-      void this.#pause(undefined);
-    });
-    process.on('SIGUSR2', () => {
-      if (this.#shutdown !== undefined) return this.#log.log('got SIGUSR2 while shutting down, ignoring');
-      this.#log.log('got SIGUSR2, continuing from PAUSE');
-      this.#resume(undefined);
-    });
+  pauseAll(): void {
+    void this.#pause(undefined);
   }
 
-  #signal(name: string, mode: ShutdownMode): void {
-    this.#log.log(`got ${name}, shutting down`);
-    this.shutdown(mode);
+  resumeAll(): void {
+    this.#resume(undefined);
+  }
+
+  get shuttingDown(): boolean {
+    return this.#shutdown !== undefined;
+  }
+
+  get log(): RootLog {
+    return this.#log;
   }
 }
 
@@ -396,8 +388,8 @@ function serverPrefix({ identity }: Server): string {
 export async function startWorker(config: Config, options: WorkerOptions): Promise<RunningWorker> {
   await loadParsers();
   const worker = new Worker(config, options);
+  onSignals(worker);
   await worker.start();
-  worker.onSignals();
   void worker.done.then(() => process.exit(0));
   return {
     stop: async () => {

@@ -17,7 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/relay'],
   ['src/client'],
   ['src/admin', 'src/metrics'],
-  ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts'],
+  ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts', 'src/signals'],
   ['src/clients'],
   ['src/inspect'],
   ['src/worker'],
@@ -31,7 +31,7 @@ const MOST_LINES = 400;
 /** Routing decides by what it is given; these would let it look elsewhere. */
 const IMPURE = /\bnew Date\b|\bDate\.|\bperformance\.|\bMath\.random\b|\bset(Timeout|Interval|Immediate)\b|\bprocess\.|\bconsole\./;
 
-const FORBIDDEN_NAMES = /manager|handler|helper|util|frontend|backend/i;
+const FORBIDDEN_NAMES = /manager|handler|helper|util(?!ity)|frontend|backend/i;
 
 interface Import {
   readonly from: string;

@@ -5,8 +5,10 @@
  * Parameters of the user's own (`app.x`) are in no catalog view. Those that the database's functions name are asked for one by one; a
  * database whose functions make up such names at run time cannot be audited for them (`dynamic`).
  */
-import { DATA_ROW } from '../wire/codes.ts';
-import { bind, execute, parse, sync } from '../wire/write.ts';
+import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
+import type { Server } from '../server/server.ts';
+import { DATA_ROW, PARSE } from '../wire/codes.ts';
+import { bind, execute, frame, parse, sync } from '../wire/write.ts';
 import { rowValues } from './rows.ts';
 
 /** What a database's own code can do behind a statement's back; read from its catalog, until a definition changes. */
@@ -50,44 +52,54 @@ export interface Found {
 
 const QUESTION = `SELECT
   EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()),
-  pg_catalog.pg_my_temp_schema() <> 0 AND (
-    EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()) OR
-    EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = pg_catalog.pg_my_temp_schema()) OR
-    EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = pg_catalog.pg_my_temp_schema())),
+  pg_catalog.pg_my_temp_schema() <> 0 AND EXISTS (
+    SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = pg_catalog.pg_my_temp_schema()),
   EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
   EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),
   EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),
   EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid()),
   pg_catalog.current_setting('role'), pg_catalog.current_setting('session_authorization'),
-  (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01' ORDER BY name) FROM pg_catalog.pg_settings WHERE source = 'session')`;
+  (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01') FROM pg_catalog.pg_settings WHERE source = 'session'),
+  (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name, true), E'\\x01') FROM pg_catalog.unnest($1::pg_catalog.text[]) name)`;
 
-/** The question as frames, ending in Sync; `names`: parameters to ask for besides those that pg_settings shows. */
-export function auditFrames(names: readonly string[]): Buffer {
-  const more = names.map((_, i) => `, pg_catalog.current_setting($${i + 1}, true)`).join('');
-  const types = names.map(() => 25);
-  const values = names.map((name) => Buffer.from(name, 'latin1'));
-  return Buffer.concat([parse('', QUESTION + more, types), bind('', '', [], values), execute('', 0), sync]);
+/** The question as a statement that each server prepares once. */
+const AUDIT: Prepared = {
+  name: Buffer.from(`${NAME_PREFIX}audit\0`),
+  body: Buffer.concat([Buffer.from(`${QUESTION}\0`), Buffer.from([0, 0])]),
+  facts: { statements: [], understood: true, params: 1 },
+  types: [],
+};
+
+/** Asks one server, ending in Sync; `names`: parameters to ask for besides those that pg_settings shows. */
+export function sendAudit(server: Server, names: readonly string[]): void {
+  if (!server.prepared.use(AUDIT)) {
+    server.prepared.add(AUDIT);
+    server.send(frame(PARSE, [AUDIT.name, AUDIT.body]));
+  }
+  const list = `{${names.map((name) => `"${name.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
+  server.send(Buffer.concat([bind('', AUDIT.name.subarray(0, -1), [], [Buffer.from(list, 'latin1')]), execute('', 0), sync]));
 }
 
-/** How many columns come before those of `names`. */
-const FIXED = 9;
-
 /** `user`: who the server connection logged in as. */
-export function readAudit(row: readonly (string | null)[], names: readonly string[], user: string): Found {
-  const settings = new Map<string, string>();
-  for (const pair of (row[8] ?? '').split('\x01')) {
-    const at = pair.indexOf('\n');
-    if (at > 0) settings.set(pair.slice(0, at).toLowerCase(), pair.slice(at + 1));
-  }
-  names.forEach((name, i) => {
-    const value = row[FIXED + i];
-    // A parameter of the user's own that was rolled back, or never set, reads as empty or as nothing.
-    if (value !== null && value !== undefined && value !== '') settings.set(name, value);
-  });
-  if (row[6] !== 'none' && row[6] !== null && row[6] !== undefined) settings.set('role', row[6]);
-  if (row[7] !== user && row[7] !== null && row[7] !== undefined) settings.set('session_authorization', row[7]);
+export function readAudit(row: readonly (string | null)[], user: string): Found {
+  const settings = new Map([...pairs(row[8]), ...pairs(row[9])]);
+  const [role, authorization] = [row[6] ?? 'none', row[7] ?? user];
+  if (role !== 'none') settings.set('role', role);
+  if (authorization !== user) settings.set('session_authorization', authorization);
   const is = (i: number): boolean => row[i] === 't';
   return { advisory: is(0), temp: is(1), hold: is(2), listen: is(3), prepare: is(4), slot: is(5), settings };
+}
+
+/** A parameter of the user's own that was rolled back, or never set, reads as empty or as nothing. */
+function pairs(text: string | null | undefined): [string, string][] {
+  const found: [string, string][] = [];
+  for (const pair of (text ?? '').split('\x01')) {
+    const at = pair.indexOf('\n');
+    const name = pair.slice(0, at).toLowerCase();
+    const value = pair.slice(at + 1);
+    if (at > 0 && !(name.includes('.') && value === '')) found.push([name, value]);
+  }
+  return found;
 }
 
 /** Remembers the last DataRow of an answer. */

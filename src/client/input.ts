@@ -5,6 +5,9 @@
 import type { Channel, ChannelOwner } from '../wire/channel.ts';
 import { FrameScanner, type FrameSink } from '../wire/frames.ts';
 
+/** Bytes that wait here before the client is no longer read; while it is read, it is noticed when it goes away. */
+const BACKLOG_LIMIT = 64 * 1024;
+
 /** The session, as its input sees it. */
 export interface InputOwner {
   received(bytes: number): void;
@@ -58,7 +61,8 @@ export class Input implements ChannelOwner, FrameSink {
 
   /** Reads from the client only while there is room for what it says. */
   flow(): void {
-    const full = !this.#stopped && (this.#backlog !== undefined || this.#owner.outputFull);
+    const waiting = this.#backlog?.length ?? 0;
+    const full = !this.#stopped && (waiting > BACKLOG_LIMIT || this.#owner.outputFull);
     if (full === this.#paused) return;
     this.#paused = full;
     if (full) this.#channel.pause();

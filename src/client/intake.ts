@@ -63,7 +63,7 @@ export class Intake implements FrameSink {
     switch (type) {
       case code.QUERY:
       case code.FUNCTION_CALL:
-        if (!this.#session.request.empty) return this.#dispatchFirst();
+        if (!this.#session.request.empty) return this.#dispatchFirst(() => this.frame(type, chunk, start, end));
         this.#session.keep(type, chunk, start, end);
         this.#session.dispatch(true);
         return true;
@@ -84,7 +84,7 @@ export class Intake implements FrameSink {
       case code.COPY_DONE:
       case code.COPY_FAIL:
         // Of a COPY that has failed or was never asked for: Postgres passes over them. In an open pipeline they are for the COPY to come.
-        return this.#session.request.empty || this.#dispatchFirst();
+        return this.#session.request.empty || this.#dispatchFirst(() => this.frame(type, chunk, start, end));
       case code.TERMINATE:
         this.#session.close('client close request', false);
         return true;
@@ -94,11 +94,12 @@ export class Intake implements FrameSink {
     }
   }
 
-  /** What was gathered goes first; the frame is shown again when a server has it. */
-  #dispatchFirst(): boolean {
+  /** What was gathered goes first; the frame is shown again at once when a server has it, else when one is granted. */
+  #dispatchFirst(again: () => boolean): boolean {
     this.#session.dispatch(false);
     const { phase } = this.#session;
-    return phase.at !== 'active' && phase.at !== 'waiting';
+    if (phase.at === 'waiting') return false;
+    return phase.at === 'idle' ? true : again();
   }
 
   /** A frame while the exchange is with a server. */
@@ -170,7 +171,7 @@ export class Intake implements FrameSink {
     if (phase.at === 'active') return this.#openActive(phase, type, length, chunk, start, end);
     if (type === code.COPY_DATA && this.#session.request.empty) return true;
     if (this.#session.isSharded || (type !== code.QUERY && type !== code.BIND && type !== code.COPY_DATA)) return this.#tooLarge(length);
-    if (type !== code.QUERY || !this.#session.request.empty) return this.#dispatchFirst();
+    if (type !== code.QUERY || !this.#session.request.empty) return this.#dispatchFirst(() => this.open(type, length, chunk, start, end));
     this.#session.request.simple = TOO_LARGE;
     this.#session.dispatch(true);
     // In line for a server, its pieces stay with the client; it will be shown again.

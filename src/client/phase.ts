@@ -5,6 +5,7 @@
 import type { ClientExchange } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Line } from './place.ts';
+import type { Stay } from './stay.ts';
 import type { Translation } from './translate.ts';
 
 export interface Active {
@@ -18,7 +19,7 @@ export type Phase =
   | { readonly at: 'idle' }
   | { readonly at: 'skipping' }
   | { readonly at: 'closed' }
-  | { readonly at: 'waiting'; readonly line: Line }
+  | { readonly at: 'waiting'; readonly line: Line; readonly stay?: Stay }
   | Active;
 
 export const IDLE: Phase = { at: 'idle' };

@@ -67,8 +67,8 @@ export interface Place {
   database(name: string): Database | undefined;
   policy(database: string, user: string): SessionPolicy;
   catalog(database: string): Catalog | undefined;
-  /** A definition was changed through this database: what its catalog said is not to be believed. */
-  definitionsChanged(database: string): void;
+  /** A definition was changed through this database: what its catalog said is not to be believed. `code`: one that has code in it. */
+  definitionsChanged(database: string, code: boolean): void;
   /** What the database's own code can do behind a statement's back; undefined until somebody has asked. */
   hiddenCode(database: string): HiddenCode | undefined;
   learnHiddenCode(database: string, code: HiddenCode): void;

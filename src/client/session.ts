@@ -12,7 +12,6 @@
  * Invariant: at most one exchange of a session is under way, so every answer is this client's and in order.
  */
 import type { Database, Plan, Target } from '../../routing/index.ts';
-import type { Waiter } from '../pool/pool.ts';
 import { bring } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
 import { cleanAndRelease, cleaningOf, failTransaction, letGo } from '../server/cleaning.ts';
@@ -34,6 +33,7 @@ import { planOf } from './plan-of.ts';
 import { Request } from './request.ts';
 import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
+import { Stay } from './stay.ts';
 import { Translation } from './translate.ts';
 
 /** Told by the session. */
@@ -62,7 +62,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   #policy: SessionPolicy;
   #status: number = code.STATUS_IDLE;
   #reported: Reported;
-  #notified = false;
   /** Milliseconds of the clock: when the phase began, and the transaction. */
   sinceMs: number;
   transactionSinceMs = 0;
@@ -103,10 +102,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   get applicationName(): string {
     return this.#reported.values.get('application_name') ?? this.identity.applicationName;
   }
-  /** When the exchange under way was given to a server. */
-  get runningSinceMs(): number | undefined {
-    return this.#phase.at === 'active' ? this.#phase.exchange.startedMs : undefined;
-  }
 
   // -- frames in --------------------------------------------------------------------------------------------------------------------
 
@@ -118,7 +113,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   received(bytes: number): void {
     this.#tally.receivedBytes += bytes;
   }
-
   keep(type: number, chunk: Buffer, start: number, end: number): void {
     this.request.add(type, chunk, start, end, readingOf(this.#reported));
   }
@@ -130,7 +124,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   flow(): void {
     this.#input.flow();
   }
-
   skipped(): void {
     this.#send(readyForQuery(this.#status));
     this.#enter(IDLE);
@@ -175,26 +168,19 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
 
   #acquire(target: Target): void {
     if (this.#held !== undefined) return this.#start(this.#held, this.#heldTarget ?? target);
-    const now = this.#place.clock.nowMs();
-    const waiter: Waiter = {
-      label: this.state.label,
-      sinceMs: now,
-      deadlineMs: this.#policy.queryWaitMs > 0 ? now + this.#policy.queryWaitMs : Number.POSITIVE_INFINITY,
-      granted: (server) => this.#granted(server, target, now),
+    const stay = new Stay(this.state.label, this.#place.clock, this.#policy.queryWaitMs, {
+      granted: (server, waitedMs) => {
+        this.#place.waited(this.identity.database, waitedMs);
+        this.#tally.waitMs += waitedMs;
+        this.#start(server, target);
+        this.#input.resume();
+      },
       refused: (why) => this.#noServer(why),
-    };
-    const got = this.#place.acquire(target, this.identity.credentials, waiter);
-    if (!('leave' in got)) return this.#start(got, target);
-    this.#notified = false;
-    this.#enter({ at: 'waiting', line: got });
-  }
-
-  #granted(server: Server, target: Target, sinceMs: number): void {
-    const waitedMs = this.#place.clock.nowMs() - sinceMs;
-    this.#place.waited(this.identity.database, waitedMs);
-    this.#tally.waitMs += waitedMs;
-    this.#start(server, target);
-    this.#input.resume();
+      notify: () => this.#send(noticeResponse(errors.queued)),
+    });
+    const got = this.#place.acquire(target, this.identity.credentials, stay);
+    if ('leave' in got) this.#enter({ at: 'waiting', line: got, stay });
+    else this.#start(got, target);
   }
 
   #noServer(why: ConnectFailure | 'timeout'): void {
@@ -350,10 +336,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     server.close('settings could not be replayed');
   }
 
-  exchangeLost(_exchange: ClientExchange, server: Server, lost: Lost): void {
-    this.serverLost(server, lost);
-  }
-
   serverLost(server: Server, lost: Lost): void {
     if (this.#held !== server || this.#phase.at === 'closed') return;
     this.#held = undefined;
@@ -400,12 +382,9 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     if (phase.at === 'waiting') phase.line.leave();
     const server = this.#held;
     this.#held = undefined;
-    if (server !== undefined && !server.closed) {
-      const { mode, resetAlways, resetQuery } = this.#policy;
-      const { pinned, undoable } = this.state;
-      const resets = mode === 'session' || resetAlways ? resetQuery : undefined;
-      letGo(server, { busy: phase.at === 'active', pinned, undoable, resetQuery: resets, reason: byUs ? reason : undefined });
-    }
+    const { mode, resetAlways, resetQuery } = this.#policy;
+    const resets = mode === 'session' || resetAlways ? resetQuery : undefined;
+    letGo(server, { busy: phase.at === 'active', ...this.state.leftBehind, resetQuery: resets, reason: byUs ? reason : undefined });
     this.state.end();
     this.#watcher.sessionClosed(this, reason, byUs);
     this.channel.end();
@@ -418,12 +397,5 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#enter(IDLE);
     this.refuse(errors.queryCanceled);
     this.#input.resume();
-  }
-
-  /** A NOTICE for a client that has stood in line for so long. */
-  notifyWaiting(): void {
-    if (this.#notified) return;
-    this.#notified = true;
-    this.#send(noticeResponse(errors.queued));
   }
 }

@@ -9,7 +9,7 @@ import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
-import { auditFrames, type Found, type HiddenCode, hiddenCodeFrames, lastRow, readAudit, readHiddenCode } from './audit.ts';
+import { type Found, type HiddenCode, hiddenCodeFrames, lastRow, readAudit, readHiddenCode, sendAudit } from './audit.ts';
 import type { SessionIdentity } from './identity.ts';
 import { AUDITED, EVEN_ON_ERROR, MAY_END, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, Tally } from './place.ts';
@@ -23,6 +23,9 @@ type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations'>;
 const NOTHING: Ran = { effects: [], verb: 'other', relations: [] };
 /** Parameters with a dot in their names that a DO block or a script sets. */
 const NAMED_SETTING = /(?:set_config\s*\(\s*'|\bset\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)/gi;
+
+/** Definitions that have code in them, or decide when it runs. */
+const CODE = /\b(function|procedure|routine|trigger|rule|extension|schema|language|aggregate|owned)\b/i;
 
 /** One session's state, and the only one who changes it. */
 export class SessionState {
@@ -59,9 +62,9 @@ export class SessionState {
     return this.#pins.list();
   }
 
-  /** Whether DISCARD ALL makes the server connection as new. */
-  get undoable(): boolean {
-    return this.#pins.undoable;
+  /** Whether anything is left in the server connection, and whether DISCARD ALL makes it as new. */
+  get leftBehind(): { readonly pinned: boolean; readonly undoable: boolean } {
+    return { pinned: this.#pins.any, undoable: this.#pins.undoable };
   }
 
   /** A session that has nothing which DISCARD ALL would take from it. */
@@ -98,7 +101,7 @@ export class SessionState {
     const { effects, verb } = statement;
     for (const effect of effects) {
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
-      if (effect.kind === 'ddl') this.#place.definitionsChanged(this.#identity.database);
+      if (effect.kind === 'ddl') this.#place.definitionsChanged(this.#identity.database, CODE.test(request.text ?? ''));
       if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
       this.#pinBy(effect, verb, server, request);
       this.#forget(effect, server);
@@ -191,11 +194,11 @@ export class SessionState {
     const row = lastRow();
     server.enqueue(
       new InternalExchange((_, outcome) => {
-        if (outcome.ok) this.#found(readAudit(row.values(), names, this.#user), new Set(names), code, server);
+        if (outcome.ok) this.#found(readAudit(row.values(), this.#user), new Set(names), code, server);
         done(outcome.status !== 0);
       }, row.see),
     );
-    server.send(auditFrames(names));
+    sendAudit(server, names);
   }
 
   #found(found: Found, asked: ReadonlySet<string>, code: HiddenCode, server: Server): void {

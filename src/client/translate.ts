@@ -3,13 +3,11 @@
  * for each frame that differs the answer owed is written down. Everything else goes as the client sent it, in as few pieces as possible.
  */
 
-import type { Owed, OwedList, OwedTo } from '../relay/owed.ts';
+import { type Owed, type OwedList, type OwedTo, renameInError } from '../relay/owed.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
-import { statementExists } from '../wire/errors.ts';
-import { messageFields } from '../wire/read.ts';
-import { close, closeComplete, errorResponse, parseComplete } from '../wire/write.ts';
+import { close, closeComplete, frame, parseComplete } from '../wire/write.ts';
 import type { Item, Request } from './request.ts';
 import type { StatementNames } from './statements.ts';
 
@@ -149,7 +147,7 @@ export class Translation {
     this.#server.send(frame(code.PARSE, [existing.name, body]));
     this.#owe({
       to: 'parse',
-      mendError: (error) => (messageFields(error, 0, error.length).sqlstate === '42P05' ? errorResponse(statementExists(name)) : error),
+      mendError: renaming(existing.name, name),
     });
   }
 
@@ -159,10 +157,10 @@ export class Translation {
     if (item.type === code.BIND) {
       const portal = Buffer.from(`${item.portal}\0`, 'latin1');
       this.#server.send(frame(code.BIND, [portal, prepared.name, rest]));
-      this.#owe({ to: 'bind' });
+      this.#owe({ to: 'bind', mendError: renaming(prepared.name, item.name!) });
     } else {
       this.#server.send(frame(code.DESCRIBE, [Buffer.from([code.TARGET_STATEMENT]), prepared.name]));
-      this.#owe({ to: 'describe' });
+      this.#owe({ to: 'describe', mendError: renaming(prepared.name, item.name!) });
     }
   }
 
@@ -178,7 +176,7 @@ export class Translation {
     const portal = Buffer.from(`${item.portal}\0`, 'latin1');
     if (item.type === code.BIND) this.#server.send(frame(code.BIND, [portal, name, this.#bytes.subarray(item.rest!, item.end)]));
     else this.#server.send(frame(item.type, [Buffer.from([code.TARGET_STATEMENT]), name]));
-    this.#owe({ to });
+    this.#owe({ to, mendError: renaming(name, item.name!) });
   }
 
   /** Prepares a statement on this server in front of its use, unless it is there. */
@@ -219,14 +217,7 @@ export class Translation {
   }
 }
 
-/** A frame from its body's parts. */
-export function frame(type: number, parts: readonly Buffer[]): Buffer {
-  let length = 4;
-  for (const part of parts) length += part.length;
-  const out = Buffer.allocUnsafe(length + 1);
-  out[0] = type;
-  out.writeUInt32BE(length, 1);
-  let at = 5;
-  for (const part of parts) at += part.copy(out, at);
-  return out;
+/** Errors about a statement of ours (its name with the NUL that ends it) speak of the client's. */
+function renaming(ours: Buffer, clients: string): (error: Buffer) => Buffer {
+  return (error) => renameInError(error, ours.subarray(0, -1), Buffer.from(clients, 'latin1'));
 }

@@ -16,7 +16,7 @@ export interface ExchangeClient {
   /** The server changed a reported parameter; the frame was forwarded. */
   parametersChanged(server: Server): void;
   answered(exchange: ClientExchange, server: Server, status: number): void;
-  exchangeLost(exchange: ClientExchange, server: Server, lost: Lost): void;
+  serverLost(server: Server, lost: Lost): void;
 }
 
 export class ClientExchange implements Exchange {
@@ -175,6 +175,6 @@ export class ClientExchange implements Exchange {
   }
 
   lost(server: Server, lost: Lost): void {
-    this.#client.exchangeLost(this, server, lost);
+    this.#client.serverLost(server, lost);
   }
 }

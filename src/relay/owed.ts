@@ -38,6 +38,22 @@ function completes(to: OwedTo, type: number): boolean {
   }
 }
 
+/**
+ * Puts the client's own name for a statement where an error's message has ours: no client shall see a name that it never gave. Names are the
+ * bytes that travelled, in whatever encoding the client has.
+ */
+export function renameInError(frame: Buffer, ours: Buffer, clients: Buffer): Buffer {
+  const [from, to] = [`"${ours.toString('latin1')}"`, `"${clients.toString('latin1')}"`];
+  const fields = frame.toString('latin1', 5).split('\0');
+  const mended = fields.map((field) => (field.startsWith('M') ? field.replaceAll(from, () => to) : field)).join('\0');
+  if (mended.length === frame.length - 5 && from.length !== to.length) return frame;
+  const out = Buffer.allocUnsafe(5 + mended.length);
+  out[0] = frame[0]!;
+  out.writeUInt32BE(4 + mended.length, 1);
+  out.write(mended, 5, 'latin1');
+  return out;
+}
+
 export class OwedList {
   readonly #list: Owed[] = [];
   #at = 0;

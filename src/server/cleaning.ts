@@ -64,7 +64,8 @@ export interface Leaving {
 }
 
 /** The session is over: its server is given back clean, or closed. */
-export function letGo(server: Server, { busy, pinned, undoable, resetQuery, reason }: Leaving): void {
+export function letGo(server: Server | undefined, { busy, pinned, undoable, resetQuery, reason }: Leaving): void {
+  if (server === undefined || server.closed) return;
   server.holder = undefined;
   if (busy || server.pending > 0) return server.close(reason ?? 'client disconnect while server was not ready');
   const cleaning = cleaningOf(server, pinned, undoable, resetQuery);

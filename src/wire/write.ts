@@ -371,3 +371,15 @@ export function cancelRequest(pid: number, secret: Uint8Array): Buffer {
 export const sslRequest: Buffer = Buffer.alloc(8);
 sslRequest.writeInt32BE(8, 0);
 sslRequest.writeInt32BE(code.SSL_REQUEST, 4);
+
+/** A frame from its body's parts. */
+export function frame(type: number, parts: readonly Buffer[]): Buffer {
+  let length = 4;
+  for (const part of parts) length += part.length;
+  const out = Buffer.allocUnsafe(length + 1);
+  out[0] = type;
+  out.writeUInt32BE(length, 1);
+  let at = 5;
+  for (const part of parts) at += part.copy(out, at);
+  return out;
+}
