@@ -12,8 +12,7 @@
  * Invariant: at most one exchange of a session is under way, so every answer is this client's and in order.
  */
 import type { Database, Plan, Target } from '../../routing/index.ts';
-import { bring } from '../relay/bring.ts';
-import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
+import type { ClientExchange, ExchangeClient } from '../relay/exchange.ts';
 import { cleanAndRelease, cleaningOf, failTransaction, letGo } from '../server/cleaning.ts';
 import type { ConnectFailure } from '../server/connect.ts';
 import type { Lost } from '../server/exchange.ts';
@@ -27,6 +26,7 @@ import { HeldBack } from './held-back.ts';
 import type { SessionIdentity } from './identity.ts';
 import { Input, type InputOwner } from './input.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
+import { launch } from './launch.ts';
 import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
 import { planOf } from './plan-of.ts';
@@ -34,7 +34,6 @@ import { Request } from './request.ts';
 import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
 import { Stay } from './stay.ts';
-import { Translation } from './translate.ts';
 
 /** Told by the session. */
 export interface SessionWatcher {
@@ -198,18 +197,16 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     server.holder = this;
     this.#held = server;
     this.#heldTarget = target;
-    const request = this.request;
-    const exchange = new ClientExchange(this, request.isSimple, !this.#complete, now);
-    bring(server, exchange, fresh ? this.state.label : undefined, this.#heldBack.take());
-    const plain = this.#complete && Translation.isPlain(request, server, this.state.names);
-    const translation = new Translation(
-      server,
-      this.state.names,
-      this.#policy.maxPreparedStatements,
-      plain ? undefined : exchange.accountFor(),
-    );
-    const active: Active = { at: 'active', server, exchange, translation };
-    server.enqueue(exchange);
+    const active = launch(server, {
+      client: this,
+      request: this.request,
+      names: this.state.names,
+      complete: this.#complete,
+      label: fresh ? this.state.label : undefined,
+      heldBack: this.#heldBack.take(),
+      maxPrepared: this.#policy.maxPreparedStatements,
+      nowMs: now,
+    });
     this.#enter(active);
     this.sendMore(active);
   }
@@ -275,6 +272,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#tally.sentBytes += end - start;
     this.channel.write(chunk, start, end);
     if (this.channel.congested) this.#held?.pause();
+  }
+
+  copyAsked(): void {
+    this.#input.resume();
   }
 
   #send(frame: Buffer): void {

@@ -102,6 +102,7 @@ export class SessionState {
     for (const effect of effects) {
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
       if (effect.kind === 'ddl') this.#place.definitionsChanged(this.#identity.database, CODE.test(request.text ?? ''));
+      if (effect.kind === 'ddl' && this.#maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
       if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
       this.#pinBy(effect, verb, server, request);
       this.#forget(effect, server);
@@ -109,6 +110,11 @@ export class SessionState {
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.any) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
     if (this.#firesTriggers(statement)) this.#opaque(verb, server, request);
+  }
+
+  /** Anything can be created in the temporary schema by its name, or by where the search_path leads. */
+  #maybeTemporary(request: Request): boolean {
+    return /\bpg_temp/i.test(request.text ?? '') || (this.label.values.get('search_path')?.includes('pg_temp') ?? false);
   }
 
   /** What survives the error of the statement that did it. */
@@ -150,6 +156,8 @@ export class SessionState {
 
   /** Statements that take prepared statements away. */
   #forget(effect: Effect, server: Server): void {
+    if (effect.kind === 'prepare' && effect.name !== undefined) this.names.inSql.add(effect.name);
+    else if (effect.kind === 'deallocate' && effect.name !== undefined) this.names.inSql.delete(effect.name);
     if (effect.kind !== 'discard_all' && (effect.kind !== 'deallocate' || effect.name !== undefined)) return;
     this.names.forgetAll();
     server.prepared.clear();

@@ -160,6 +160,8 @@ export class StatementNames {
   readonly named = new Map<string, Prepared>();
   readonly portals = new Map<string, Prepared | undefined>();
   unnamed: Prepared | undefined;
+  /** Names given by SQL's PREPARE, on the server that the session is pinned to. */
+  readonly inSql = new Set<string>();
 
   get isEmpty(): boolean {
     return this.named.size === 0 && this.unnamed === undefined;
@@ -173,6 +175,7 @@ export class StatementNames {
   /** DEALLOCATE ALL, DISCARD ALL. */
   forgetAll(): void {
     this.named.clear();
+    this.inSql.clear();
     this.unnamed = undefined;
   }
 }

@@ -9,6 +9,7 @@ import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { close, closeComplete, frame, parseComplete } from '../wire/write.ts';
 import type { Item, Request } from './request.ts';
+import type { Renamed } from './sql-names.ts';
 import type { StatementNames } from './statements.ts';
 
 const OWED_TO: Record<number, OwedTo> = {
@@ -27,16 +28,18 @@ export class Translation {
   readonly #names: StatementNames;
   readonly #limit: number;
   readonly #owed: OwedList | undefined;
+  readonly #renamed: Renamed | undefined;
   #bytes: Buffer = UNNAMED;
   /** Up to where `#bytes` has been sent. */
   #from = 0;
 
   /** `limit`: statements that a server keeps (max_prepared_statements). No `owed` list: every request to come is plain. */
-  constructor(server: Server, names: StatementNames, limit: number, owed: OwedList | undefined) {
+  constructor(server: Server, names: StatementNames, limit: number, owed: OwedList | undefined, renamed?: Renamed) {
     this.#server = server;
     this.#names = names;
     this.#limit = limit;
     this.#owed = owed;
+    this.#renamed = renamed;
   }
 
   /** Can the request go as it is: no statement name, no unnamed statement that this server lacks? */
@@ -79,14 +82,35 @@ export class Translation {
     this.#from = end;
   }
 
+  /** A Query destroys the unnamed statement, as in Postgres; a name in SQL that means a statement of the protocol becomes the shared one. */
+  #query(item: Item): void {
+    this.#names.unnamed = this.#server.unnamed = undefined;
+    const renamed = this.#renamed;
+    if (renamed === undefined) return;
+    const { prepared, name, removes } = renamed;
+    this.#flushTo(item.start);
+    this.#from = item.end;
+    this.#server.send(frame(code.QUERY, [Buffer.from(`${renamed.text}\0`, 'latin1')]));
+    if (removes) {
+      this.#names.named.delete(name);
+      this.#server.prepared.delete(prepared);
+    }
+    const undo = (): void => {
+      if (removes) this.#names.named.set(name, prepared);
+    };
+    this.#owe({ to: 'execute', mendError: renaming(prepared.name, name), undo });
+  }
+
   #item(item: Item): void {
-    if (item.type === code.QUERY) this.#names.unnamed = this.#server.unnamed = undefined;
+    if (item.type === code.QUERY) return this.#query(item);
     const to = OWED_TO[item.type];
     if (to === undefined) return;
     if (item.name === undefined || item.target === code.TARGET_PORTAL) return this.#owe({ to });
     if (item.name === '') return this.#unnamed(item, to);
     const prepared = this.#names.named.get(item.name);
-    const ours = item.type === code.PARSE || prepared !== undefined || item.name.startsWith(NAME_PREFIX);
+    // SQL's PREPARE has the name: the server says so.
+    const taken = item.type === code.PARSE && this.#names.inSql.has(item.name);
+    const ours = (item.type === code.PARSE && !taken) || prepared !== undefined || item.name.startsWith(NAME_PREFIX);
     // A name that the client never gave through the protocol: the server answers, it may know it from SQL's PREPARE.
     if (!ours) return this.#owe({ to });
     this.#flushTo(item.start);

@@ -3,8 +3,11 @@
  * All of it travels in the same write. If the server refuses any of it, what follows must not count: the client gets that error instead.
  */
 import { InternalExchange } from '../server/exchange.ts';
+import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import { type Label, replayFrames, withoutIdentity } from '../server/settings.ts';
+import { PARSE } from '../wire/codes.ts';
+import { frame, sync } from '../wire/write.ts';
 import type { ClientExchange } from './exchange.ts';
 
 /** `label`: the settings that must hold; undefined where the server is held and carries what the session did to it. */
@@ -15,6 +18,13 @@ export function bring(server: Server, exchange: ClientExchange, label: Label | u
     inFront(server, exchange, frames);
   }
   for (const frame of heldBack) inFront(server, exchange, frame);
+}
+
+/** A statement that the exchange's SQL names is prepared in front of it, unless the server has it. */
+export function prepareFirst(server: Server, exchange: ClientExchange, prepared: Prepared): void {
+  if (server.prepared.use(prepared)) return;
+  server.prepared.add(prepared);
+  inFront(server, exchange, Buffer.concat([frame(PARSE, [prepared.name, prepared.body]), sync]));
 }
 
 function inFront(server: Server, exchange: ClientExchange, frames: Buffer): void {

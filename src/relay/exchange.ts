@@ -13,6 +13,8 @@ export interface ExchangeClient {
   /** Called before the first byte of the answer leaves: the client learns of parameters that are different here. */
   answerBegins(server: Server): void;
   forward(chunk: Buffer, start: number, end: number): void;
+  /** COPY waits for the client's data: what it sent too early can go on. */
+  copyAsked(): void;
   /** The server changed a reported parameter; the frame was forwarded. */
   parametersChanged(server: Server): void;
   answered(exchange: ClientExchange, server: Server, status: number): void;
@@ -134,6 +136,7 @@ export class ClientExchange implements Exchange {
   #copyAsked(): void {
     this.copiesAsked += 1;
     if (!this.simple && this.wantsCopyData) this.open = true;
+    this.#client.copyAsked();
   }
 
   #error(server: Server, chunk: Buffer, start: number, end: number): boolean {

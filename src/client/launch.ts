@@ -1,0 +1,40 @@
+/**
+ * An exchange begins on a server: everything the server lacks for it comes first, in the same write (settings, what was held back, a
+ * statement that SQL names), then the exchange itself takes its place in the queue.
+ */
+import { bring, prepareFirst } from '../relay/bring.ts';
+import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
+import type { Server } from '../server/server.ts';
+import type { Label } from '../server/settings.ts';
+import type { Active } from './phase.ts';
+import type { Request } from './request.ts';
+import { renameInSql } from './sql-names.ts';
+import type { StatementNames } from './statements.ts';
+import { Translation } from './translate.ts';
+
+export interface Launch {
+  readonly client: ExchangeClient;
+  readonly request: Request;
+  readonly names: StatementNames;
+  /** Nothing more belongs to the exchange. */
+  readonly complete: boolean;
+  /** Settings that the server must carry; undefined where it is held and has what the session did to it. */
+  readonly label: Label | undefined;
+  /** Query frames that were held back. */
+  readonly heldBack: readonly Buffer[];
+  /** Statements that a server keeps (max_prepared_statements). */
+  readonly maxPrepared: number;
+  readonly nowMs: number;
+}
+
+/** The exchange stands in the server's queue; the request itself is still to be sent. */
+export function launch(server: Server, { client, request, names, complete, label, heldBack, maxPrepared, nowMs }: Launch): Active {
+  const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
+  bring(server, exchange, label, heldBack);
+  const renamed = request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
+  if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
+  const plain = complete && renamed === undefined && Translation.isPlain(request, server, names);
+  const translation = new Translation(server, names, maxPrepared, plain ? undefined : exchange.accountFor(), renamed);
+  server.enqueue(exchange);
+  return { at: 'active', server, exchange, translation };
+}

@@ -1,0 +1,34 @@
+/**
+ * SQL's EXECUTE, DEALLOCATE and PREPARE share their names with the protocol's Parse. A statement that the client prepared through the protocol
+ * has another name on servers, so the name in the text is replaced where it stands; the rest of the text stays as it is.
+ */
+import type { Facts } from '../../routing/index.ts';
+import type { Prepared } from '../server/prepared.ts';
+import type { StatementNames } from './statements.ts';
+
+/** PREPARE name, EXECUTE name, DEALLOCATE [PREPARE] name: the words before the name. */
+const BEFORE_NAME = /^((?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:prepare|execute|deallocate(?:\s+prepare)?)\s+)("(?:[^"]|"")+"|[^\s(;"]+)/i;
+
+export interface Renamed {
+  /** The text with the name that servers know, as latin1. */
+  readonly text: string;
+  readonly prepared: Prepared;
+  readonly name: string;
+  /** It takes the statement away. */
+  readonly removes: boolean;
+}
+
+/** The text to send instead, where a lone statement names one that the protocol prepared. */
+export function renameInSql(text: string, facts: Facts, names: StatementNames): Renamed | undefined {
+  const [statement] = facts.statements;
+  if (facts.statements.length !== 1 || statement === undefined || names.named.size === 0) return undefined;
+  if (statement.verb !== 'prepare' && statement.verb !== 'execute' && statement.verb !== 'deallocate') return undefined;
+  const found = BEFORE_NAME.exec(text);
+  if (found === null) return undefined;
+  const [whole, before, written] = found as unknown as [string, string, string];
+  const name = written.startsWith('"') ? written.slice(1, -1).replaceAll('""', '"') : written.toLowerCase();
+  const prepared = names.named.get(name);
+  if (prepared === undefined) return undefined;
+  const ours = prepared.name.toString('latin1', 0, prepared.name.length - 1);
+  return { text: `${before}"${ours}"${text.slice(whole.length)}`, prepared, name, removes: statement.verb === 'deallocate' };
+}
