@@ -1,0 +1,141 @@
+/**
+ * A campaign: rounds of scripts, each played directly and through Shardyard, compared reply by reply, and what they left behind. A round
+ * that differs is played again on new server connections and made as small as it can be while it still differs.
+ */
+import { generateRound } from './generate.ts';
+import { play, type Transcript } from './play.ts';
+import { printScript, type Round } from './script.ts';
+import { shrink } from './shrink.ts';
+import type { Stage, StageSide } from './stage.ts';
+
+export interface Difference {
+  /** Where in the round: a client's step (0: the log-in), or what is left behind after all of them. */
+  readonly client: number | undefined;
+  readonly step: number;
+  readonly expected: readonly string[];
+  readonly got: readonly string[];
+}
+
+export interface Finding {
+  readonly round: number;
+  readonly scripts: Round;
+  readonly difference: Difference;
+  /** Played again on new server connections it differed again; else it was not made smaller. */
+  readonly repeats: boolean;
+}
+
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly firstRound: number;
+  readonly rounds: number;
+  /** Ends after so many findings. */
+  readonly findings: number;
+  readonly deadlineMs: number;
+  /** For making findings small, each. */
+  readonly shrinkMs: number;
+  /** Both sides are the same database: any difference is the harness's. */
+  readonly self?: boolean;
+  onFinding?(finding: Finding): void;
+}
+
+export interface CampaignResult {
+  readonly scripts: number;
+  readonly steps: number;
+  readonly findings: readonly Finding[];
+}
+
+function firstDifference(
+  expected: Transcript,
+  got: Transcript,
+): { step: number; expected: readonly string[]; got: readonly string[] } | undefined {
+  for (let step = 0; step < Math.max(expected.length, got.length); step++) {
+    const [wanted, seen] = [expected[step] ?? ['nothing'], got[step] ?? ['nothing']];
+    if (wanted.join('\n') !== seen.join('\n')) return { step, expected: wanted, got: seen };
+  }
+  return undefined;
+}
+
+async function playAll(side: StageSide, round: Round): Promise<readonly Transcript[]> {
+  await side.reset();
+  return await Promise.all(round.map((script) => play(side, script)));
+}
+
+/** Plays the round on both sides; the first difference. */
+export async function playRound(direct: StageSide, other: StageSide, round: Round): Promise<Difference | undefined> {
+  const expected = await playAll(direct, round);
+  await direct.leftBehind();
+  await direct.reset();
+  const got = await playAll(other, round);
+  const left = await other.leftBehind();
+  await other.reset();
+  for (const [client, transcript] of expected.entries()) {
+    const found = firstDifference(transcript, got[client] ?? []);
+    if (found !== undefined) return { client, ...found };
+  }
+  return left.length > 0 ? { client: undefined, step: 0, expected: ['nothing left behind'], got: left } : undefined;
+}
+
+/** Tries a round on new server connections. */
+async function again(stage: Stage, other: StageSide, round: Round): Promise<Difference | undefined> {
+  await other.refresh();
+  return await playRound(stage.direct, other, round);
+}
+
+async function makeSmall(stage: Stage, other: StageSide, finding: Finding, limitMs: number): Promise<Finding> {
+  const deadline = performance.now() + limitMs;
+  let { difference } = finding;
+  const differs = async (round: Round): Promise<boolean> => {
+    const found = await again(stage, other, round);
+    if (found !== undefined) difference = found;
+    return found !== undefined;
+  };
+  for (let attempt = 0; attempt < 3; attempt++) {
+    if (!(await differs(finding.scripts))) continue;
+    const scripts = await shrink(finding.scripts, differs, () => performance.now() > deadline);
+    // The difference of the smallest, not of the last that was tried.
+    const last = await again(stage, other, scripts);
+    return { ...finding, scripts, difference: last ?? difference, repeats: last !== undefined };
+  }
+  return finding;
+}
+
+/** Plays rounds until there are enough of them, enough findings, or the time is over. */
+export async function campaign(stage: Stage, options: CampaignOptions): Promise<CampaignResult> {
+  const other = options.self ? stage.again : stage.through;
+  const findings: Finding[] = [];
+  let [scripts, steps] = [0, 0];
+  for (let n = options.firstRound; n < options.firstRound + options.rounds; n++) {
+    if (performance.now() > options.deadlineMs || findings.length >= options.findings) break;
+    const round = generateRound(options.seed, n);
+    scripts += round.length;
+    steps += round.reduce((sum, script) => sum + script.steps.length, 0);
+    const difference = await playRound(stage.direct, other, round);
+    if (difference === undefined) continue;
+    const finding = await makeSmall(stage, other, { round: n, scripts: round, difference, repeats: false }, options.shrinkMs);
+    findings.push(finding);
+    options.onFinding?.(finding);
+    await other.refresh();
+  }
+  return { scripts, steps, findings };
+}
+
+/** Lines of the answers from a little before the first that differs. */
+function answers(lines: readonly string[], from: number): readonly string[] {
+  return lines.slice(Math.max(0, from - 2), from + 8).map((line) => `    ${line}`);
+}
+
+/** A finding as text: the scripts, the step, what was expected and what came. */
+export function printFinding({ round, scripts, difference, repeats }: Finding, seed: number): string {
+  const { client, step, expected, got } = difference;
+  const at = expected.findIndex((line, i) => line !== got[i]);
+  const from = at < 0 ? expected.length : at;
+  return [
+    `round ${round} of seed ${seed} differs${repeats ? '' : '; played again on new server connections it does not, so it was not made smaller'}`,
+    ...scripts.flatMap((script, i) => printScript(script, i === client ? step : undefined)),
+    '  directly:',
+    ...answers(expected, from),
+    '  through Shardyard:',
+    ...answers(got, from),
+    '',
+  ].join('\n');
+}
