@@ -5,7 +5,6 @@
 import { explain, loadParsers, route } from '../routing/index.ts';
 import type { AdminView, ShutdownMode } from './admin/view.ts';
 import { readSecrets, type Secrets } from './auth/secrets.ts';
-import type { HiddenCode } from './client/audit.ts';
 import type { ExchangeDone, Place, SessionPolicy } from './client/place.ts';
 import { Texts } from './client/statements.ts';
 import { Clients } from './clients.ts';
@@ -15,6 +14,7 @@ import { loadConfig, notImplementedText } from './config/load.ts';
 import { setSetting } from './config/show.ts';
 import { busyServers, createInspection } from './inspect.ts';
 import { LastRoutes } from './last-routes.ts';
+import { Learnt } from './learnt.ts';
 import { type Listener, listen } from './listener.ts';
 import { Live } from './live.ts';
 import { connectionPrefix, createLog, type RootLog } from './log.ts';
@@ -50,7 +50,7 @@ class Worker {
   readonly #clients: Clients;
   readonly #statistics: Statistics;
   readonly #counting = new Counting();
-  readonly #hiddenCode = new Map<string, HiddenCode>();
+  readonly #learnt = new Learnt(() => systemClock.nowMs());
   readonly #lastRoutes = new LastRoutes((database, { identity }) => this.#pools.roleOf(database, identity));
   readonly #view: AdminView;
   #secrets: Secrets['users'];
@@ -111,11 +111,10 @@ class Worker {
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
       definitionsChanged: (database, code) => {
-        if (code) this.#hiddenCode.delete(database);
+        if (code) this.#learnt.forgetHiddenCode(database);
         this.#pools.definitionsChanged(this.#live.speaker(database));
       },
-      hiddenCode: (database) => this.#hiddenCode.get(database),
-      learnHiddenCode: (database, code) => void this.#hiddenCode.set(database, code),
+      learnt: this.#learnt,
       serverUser: (database, user) => this.#live.entry(database)?.user ?? user,
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),
       tally: (database) => this.#statistics.tally(database),

@@ -17,7 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/relay'],
   ['src/client'],
   ['src/admin', 'src/metrics'],
-  ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts', 'src/signals'],
+  ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts', 'src/signals', 'src/learnt'],
   ['src/clients'],
   ['src/inspect'],
   ['src/worker'],

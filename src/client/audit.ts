@@ -17,6 +17,8 @@ export interface HiddenCode {
   readonly settings: readonly string[];
   /** Some function sets a parameter whose name is made at run time. */
   readonly dynamic: boolean;
+  /** Some function reads currval() or lastval(). */
+  readonly currval: boolean;
   /** Tables whose changes fire triggers or rules, by name without schema. */
   readonly triggered: ReadonlySet<string>;
 }
@@ -29,13 +31,14 @@ const HIDDEN_CODE = `SELECT
      FROM pg_catalog.pg_proc p WHERE p.pronamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)),
   (SELECT pg_catalog.string_agg(DISTINCT c.relname, E'\\n') FROM pg_catalog.pg_class c
     WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
-       OR (c.relkind <> 'v' AND c.relhasrules AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace))`;
+       OR (c.relkind <> 'v' AND c.relhasrules AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace)),
+  EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.prosrc ~* '\\m(currval|lastval)\\M' AND p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace)`;
 
 export const hiddenCodeFrames: Buffer = Buffer.concat([parse('', HIDDEN_CODE, []), bind('', '', [], []), execute('', 0), sync]);
 
 export function readHiddenCode(row: readonly (string | null)[]): HiddenCode {
   const list = (text: string | null | undefined) => (text ?? '').split('\n').filter((name) => name !== '');
-  return { settings: list(row[0]), dynamic: row[1] === 't', triggered: new Set(list(row[2])) };
+  return { settings: list(row[0]), dynamic: row[1] === 't', triggered: new Set(list(row[2])), currval: row[3] !== 'f' };
 }
 
 /** What a server was found to have. */

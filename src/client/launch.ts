@@ -6,16 +6,21 @@ import { bring, prepareFirst } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
+import { query } from '../wire/write.ts';
 import type { Active } from './phase.ts';
 import type { Request } from './request.ts';
 import { renameInSql } from './sql-names.ts';
-import type { StatementNames } from './statements.ts';
+import type { SessionState } from './state.ts';
 import { Translation } from './translate.ts';
+
+/** What another session drew from sequences is not for this one to see. */
+const FORGET_SEQUENCES = query('DISCARD SEQUENCES');
 
 export interface Launch {
   readonly client: ExchangeClient;
   readonly request: Request;
-  readonly names: StatementNames;
+  readonly id: number;
+  readonly state: SessionState;
   /** Nothing more belongs to the exchange. */
   readonly complete: boolean;
   /** Settings that the server must carry; undefined where it is held and has what the session did to it. */
@@ -28,9 +33,12 @@ export interface Launch {
 }
 
 /** The exchange stands in the server's queue; the request itself is still to be sent. */
-export function launch(server: Server, { client, request, names, complete, label, heldBack, maxPrepared, nowMs }: Launch): Active {
+export function launch(server: Server, { client, request, id, state, complete, label, heldBack, maxPrepared, nowMs }: Launch): Active {
+  const { names } = state;
   const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
-  bring(server, exchange, label, heldBack);
+  const forget = state.readsSequences(request) && server.sequenceUser !== id;
+  if (forget) server.sequenceUser = id;
+  bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
   const renamed = request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
   const plain = complete && renamed === undefined && Translation.isPlain(request, server, names);

@@ -23,7 +23,6 @@ export const PIN_OF: Partial<Record<EffectKind, PinReason>> = {
   load: 'load',
   seed: 'seed',
   currval: 'sequence',
-  nextval: 'sequence',
   snapshot: 'snapshot',
   dblink: 'dblink',
   stats: 'stats',

@@ -60,6 +60,16 @@ export interface ExchangeDone {
   readonly about: string | Prepared | undefined;
 }
 
+/** What sessions have learnt of databases, for all of them. */
+export interface Learnings {
+  /** What the database's own code can do behind a statement's back; undefined until somebody has asked. */
+  hiddenCode(database: string): HiddenCode | undefined;
+  learnHiddenCode(database: string, code: HiddenCode): void;
+  /** Somebody reads currval() or lastval() here as this user: sessions that draw from sequences must keep their server. */
+  usesCurrval(database: string, user: string): boolean;
+  learnCurrval(database: string, user: string): void;
+}
+
 export interface Place {
   readonly clock: Clock;
   readonly texts: Texts;
@@ -69,9 +79,7 @@ export interface Place {
   catalog(database: string): Catalog | undefined;
   /** A definition was changed through this database: what its catalog said is not to be believed. `code`: one that has code in it. */
   definitionsChanged(database: string, code: boolean): void;
-  /** What the database's own code can do behind a statement's back; undefined until somebody has asked. */
-  hiddenCode(database: string): HiddenCode | undefined;
-  learnHiddenCode(database: string, code: HiddenCode): void;
+  readonly learnt: Learnings;
   /** Who server connections for this user log in as. */
   serverUser(database: string, user: string): string;
   /** A server of the target at once, or the line in which the waiter now stands. */

@@ -87,6 +87,11 @@ export class Request {
     return about === undefined || typeof about === 'string' ? about : latin1(about.body, 0, about.body.indexOf(0));
   }
 
+  /** Facts of all that is executed here. */
+  facts(): readonly Facts[] {
+    return this.simple === undefined ? this.executed.filter((facts) => facts !== undefined) : [this.simple];
+  }
+
   /** A Query or FunctionCall. */
   get isSimple(): boolean {
     return this.simple !== undefined || this.items[0]?.type === code.QUERY || this.items[0]?.type === code.FUNCTION_CALL;

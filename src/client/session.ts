@@ -167,7 +167,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
 
   #acquire(target: Target): void {
     if (this.#held !== undefined) return this.#start(this.#held, this.#heldTarget ?? target);
-    const stay = new Stay(this.state.label, this.#place.clock, this.#policy.queryWaitMs, {
+    const stay = new Stay(this.state.label, this.state.sequenceServer, this.#place.clock, this.#policy.queryWaitMs, {
       granted: (server, waitedMs) => {
         this.#place.waited(this.identity.database, waitedMs);
         this.#tally.waitMs += waitedMs;
@@ -200,7 +200,8 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     const active = launch(server, {
       client: this,
       request: this.request,
-      names: this.state.names,
+      id: this.identity.id,
+      state: this.state,
       complete: this.#complete,
       label: fresh ? this.state.label : undefined,
       heldBack: this.#heldBack.take(),
@@ -267,7 +268,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   parametersChanged(server: Server): void {
     this.#reported = server.reported;
   }
-
   forward(chunk: Buffer, start: number, end: number): void {
     this.#tally.sentBytes += end - start;
     this.channel.write(chunk, start, end);
@@ -277,7 +277,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   copyAsked(): void {
     this.#input.resume();
   }
-
   #send(frame: Buffer): void {
     this.channel.write(frame);
   }
@@ -351,7 +350,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   serverDrained(): void {
     this.#input.flow();
   }
-
   drained(): void {
     this.#held?.resume();
   }

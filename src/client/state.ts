@@ -18,9 +18,25 @@ import { StatementNames } from './statements.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
 /** A statement that was executed. */
-type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations'>;
+type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly'>;
 
-const NOTHING: Ran = { effects: [], verb: 'other', relations: [] };
+const NOTHING: Ran = { effects: [], verb: 'other', relations: [], readOnly: false };
+/** Kinds of statements that can draw from a sequence. */
+const MAY_DRAW: ReadonlySet<string> = new Set([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'copy',
+  'explain',
+  'execute',
+  'call',
+  'do',
+  'fetch',
+  'ddl',
+  'other',
+]);
 /** Parameters with a dot in their names that a DO block or a script sets. */
 const NAMED_SETTING = /(?:set_config\s*\(\s*'|\bset\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)/gi;
 
@@ -38,6 +54,8 @@ export class SessionState {
   /** What the exchange under way executes, in order. */
   #ran: Ran[] = [];
   #auditWanted = false;
+  /** Where this session may have used a sequence last. */
+  sequenceServer: Server | undefined;
   /** Parameters that texts of this session name where only an audit sees them set. */
   readonly #namedSettings = new Set<string>();
 
@@ -92,6 +110,7 @@ export class SessionState {
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     ran.forEach((statement, at) => {
+      if (at <= exchange.completed) this.#usedSequences(statement, server);
       if (at < exchange.completed) this.#completed(statement, server, request, status);
       else if (at === exchange.completed && exchange.failed) this.#failed(statement, server, request);
     });
@@ -110,6 +129,26 @@ export class SessionState {
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.any) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
     if (this.#firesTriggers(statement)) this.#opaque(verb, server, request);
+  }
+
+  /** A statement that is not proven to read may have called nextval(), in a default or anywhere else. */
+  #usedSequences({ readOnly, effects, verb }: Ran, server: Server): void {
+    const reads = effects.some(({ kind }) => kind === 'currval');
+    if (reads) this.#place.learnt.learnCurrval(this.#identity.database, this.#user);
+    if (readOnly || !MAY_DRAW.has(verb)) return;
+    server.sequenceUser = this.#identity.id;
+    this.sequenceServer = server;
+    if (!reads && this.#place.learnt.usesCurrval(this.#identity.database, this.#user)) this.#pin('sequence', verb, server);
+  }
+
+  /** Whether a request may read currval() or lastval(): it must find what this session did, or nothing. */
+  readsSequences(request: Request): boolean {
+    const code = this.#place.learnt.hiddenCode(this.#identity.database);
+    return request
+      .facts()
+      .some(({ statements }) =>
+        statements.some(({ effects }) => effects.some(({ kind }) => kind === 'currval' || (kind === 'opaque' && code?.currval !== false))),
+      );
   }
 
   /** Anything can be created in the temporary schema by its name, or by where the search_path leads. */
@@ -143,7 +182,7 @@ export class SessionState {
 
   #firesTriggers({ relations, verb }: Ran): boolean {
     if (verb === 'select' || relations.length === 0) return false;
-    const code = this.#place.hiddenCode(this.#identity.database);
+    const code = this.#place.learnt.hiddenCode(this.#identity.database);
     return relations.some(({ access, name }) => access === 'write' && (code === undefined || code.triggered.has(name)));
   }
 
@@ -181,15 +220,17 @@ export class SessionState {
   #audit(server: Server, done: (ok: boolean) => void): void {
     this.#auditWanted = false;
     server.unnamed = undefined;
-    const code = this.#place.hiddenCode(this.#identity.database);
+    const code = this.#place.learnt.hiddenCode(this.#identity.database);
     if (code !== undefined) return this.#ask(server, code, done);
     const row = lastRow();
     server.enqueue(
       new InternalExchange((_, outcome) => {
         if (outcome.status === 0) return done(false);
         // Not readable: then everything must be taken to be possible.
-        const learnt: HiddenCode = outcome.ok ? readHiddenCode(row.values()) : { settings: [], dynamic: true, triggered: new Set() };
-        if (outcome.ok) this.#place.learnHiddenCode(this.#identity.database, learnt);
+        const learnt: HiddenCode = outcome.ok
+          ? readHiddenCode(row.values())
+          : { settings: [], dynamic: true, currval: true, triggered: new Set() };
+        if (outcome.ok) this.#place.learnt.learnHiddenCode(this.#identity.database, learnt);
         this.#ask(server, learnt, done);
       }, row.see),
     );
@@ -221,5 +262,6 @@ export class SessionState {
   /** The session is over. */
   end(): void {
     this.#pins.clear();
+    if (this.sequenceServer?.sequenceUser === this.#identity.id) this.sequenceServer.sequenceUser = undefined;
   }
 }

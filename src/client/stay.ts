@@ -14,6 +14,7 @@ export interface StayOwner {
 
 export class Stay implements Waiter {
   readonly label: Label;
+  readonly wants: Server | undefined;
   readonly sinceMs: number;
   readonly deadlineMs: number;
   readonly #clock: Clock;
@@ -21,8 +22,9 @@ export class Stay implements Waiter {
   #notified = false;
 
   /** `limitMs`: query_wait_timeout; 0: for ever. */
-  constructor(label: Label, clock: Clock, limitMs: number, owner: StayOwner) {
+  constructor(label: Label, wants: Server | undefined, clock: Clock, limitMs: number, owner: StayOwner) {
     this.label = label;
+    this.wants = wants;
     this.#clock = clock;
     this.#owner = owner;
     this.sinceMs = clock.nowMs();

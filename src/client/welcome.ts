@@ -56,6 +56,7 @@ function ask(place: Place, target: Target, credentials: Credentials, label: Labe
   return new Promise((resolve, reject) => {
     const waiter: Waiter = {
       label,
+      wants: undefined,
       sinceMs: place.clock.nowMs(),
       deadlineMs,
       granted: (server) => askServer(server, label, resolve, reject),

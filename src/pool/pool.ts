@@ -18,6 +18,8 @@ import type { Budget, BudgetMember } from './limits.ts';
 /** Someone in line. Exactly one of the two is called, unless the waiter leaves first. */
 export interface Waiter {
   readonly label: Label;
+  /** A server that would be best, if it is free. */
+  readonly wants: Server | undefined;
   readonly sinceMs: number;
   /** When it gives up (query_wait_timeout), on the pool's clock; Infinity: never. */
   readonly deadlineMs: number;
@@ -111,7 +113,7 @@ export class Pool implements ServerOwner, BudgetMember {
   /** A server at once, or undefined: then the waiter is in line and will be called. */
   acquire(waiter: Waiter): Server | undefined {
     if (!this.#paused && this.#waiting.size === 0) {
-      const server = this.#takeIdle(waiter.label);
+      const server = this.#takeIdle(waiter);
       if (server !== undefined) {
         this.#active.add(server);
         return server;
@@ -171,10 +173,10 @@ export class Pool implements ServerOwner, BudgetMember {
   }
 
   /** Prefers a server whose settings are already those of the waiter; stale ones are asked first whether they live. */
-  #takeIdle(label: Label): Server | undefined {
+  #takeIdle({ label, wants }: Waiter): Server | undefined {
     const policy = this.#parts.policy();
     while (this.#idle.length > 0) {
-      const at = policy.roundRobin ? 0 : this.#pick(label);
+      const at = policy.roundRobin ? 0 : this.#pick(label, wants);
       const server = this.#idle[at]!;
       this.#idle.splice(at, 1);
       if (!this.#needsCheck(server, policy)) return server;
@@ -183,8 +185,10 @@ export class Pool implements ServerOwner, BudgetMember {
     return undefined;
   }
 
-  #pick(label: Label): number {
+  #pick(label: Label, wants: Server | undefined): number {
     const last = this.#idle.length - 1;
+    const wanted = wants === undefined ? -1 : this.#idle.lastIndexOf(wants);
+    if (wanted >= 0) return wanted;
     for (let i = last; i >= 0 && i > last - 8; i--) if (this.#idle[i]!.label === label) return i;
     return last;
   }
@@ -331,7 +335,7 @@ export class Pool implements ServerOwner, BudgetMember {
   resume(): void {
     this.#paused = false;
     for (const waiter of [...this.#waiting]) {
-      const server = this.#takeIdle(waiter.label);
+      const server = this.#takeIdle(waiter);
       if (server === undefined) break;
       this.#waiting.delete(waiter);
       this.#active.add(server);

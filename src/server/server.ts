@@ -84,6 +84,8 @@ export class Server implements ChannelOwner, FrameSink {
   readonly prepared = new PreparedSet();
   /** What its unnamed statement is; undefined: none, or not known to be anyone's. */
   unnamed: Prepared | undefined;
+  /** The session that may have used a sequence here last: currval() and lastval() speak of what it did. */
+  sequenceUser: number | undefined;
   /** Put out of use as soon as it is released: RECONNECT, a changed configuration. */
   closeNeeded = false;
   /** Cancel requests under way for it: until they are through it must not serve anyone else. */
