@@ -11,7 +11,7 @@ import type { Active, Phase } from './phase.ts';
 import { GATHER_LIMIT, type Request } from './request.ts';
 import { TOO_LARGE } from './statements.ts';
 
-const SYNC_FRAME = Buffer.from([code.SYNC, 0, 0, 0, 4]);
+const FLUSH_FRAME = Buffer.from([code.FLUSH, 0, 0, 0, 4]);
 
 /** The session, as its intake needs it. */
 export interface IntakeOwner {
@@ -114,13 +114,26 @@ export class Intake implements FrameSink {
         server.send(chunk, start, end);
         this.#session.flow();
         return true;
+      case code.TERMINATE:
+        return false;
+    }
+    if (exchange.wantsCopyData) {
+      // While COPY waits for data the server passes over these two; anything else is an error that ends the connection.
+      if (type !== code.SYNC && type !== code.FLUSH) server.send(chunk, start, end);
+      return true;
+    }
+    return exchange.open && this.#addToPipeline(active, type, chunk, start, end);
+  }
+
+  #addToPipeline(active: Active, type: number, chunk: Buffer, start: number, end: number): boolean {
+    const { exchange } = active;
+    // After an error the server passes over everything up to Sync; nothing of it may be believed to have happened.
+    if (exchange.failed && type !== code.SYNC) return true;
+    switch (type) {
       case code.SYNC:
       case code.FLUSH:
-        // While COPY waits for data the server passes over them.
-        if (exchange.wantsCopyData) return true;
-        if (!exchange.open) return false;
         this.#session.keep(type, chunk, start, end);
-        if (type === code.SYNC) exchange.open = false;
+        if (type === code.SYNC) exchange.ended();
         this.#session.sendMore(active);
         return true;
       case code.PARSE:
@@ -128,25 +141,30 @@ export class Intake implements FrameSink {
       case code.DESCRIBE:
       case code.CLOSE:
       case code.EXECUTE:
-        if (!exchange.open) return false;
         this.#session.keep(type, chunk, start, end);
         if (this.#session.request.length > GATHER_LIMIT) this.#session.sendMore(active);
         return true;
       case code.QUERY:
       case code.FUNCTION_CALL:
-        if (exchange.open && !exchange.wantsCopyData) this.#endPipeline(active);
-        return false;
+        return this.#queryInPipeline(active, type, chunk, start, end);
       default:
         return false;
     }
   }
 
-  /** A Query in an open pipeline: what is there is ended by a Sync of ours, so that the Query is an exchange of its own. */
-  #endPipeline(active: Active): void {
-    active.exchange.open = false;
-    active.exchange.silent = true;
+  /** Postgres runs a Query before the Sync, unless an error came before it: then it passes over it. So it is known first which it is. */
+  #queryInPipeline(active: Active, type: number, chunk: Buffer, start: number, end: number): boolean {
+    const { exchange } = active;
+    if (!exchange.allAnswered || !this.#session.request.empty) {
+      if (!this.#session.request.empty) this.#session.sendMore(active);
+      if (!exchange.tellWhenAnswered) active.server.send(FLUSH_FRAME);
+      exchange.tellWhenAnswered = true;
+      return false;
+    }
+    this.#session.keep(type, chunk, start, end);
+    exchange.ended();
     this.#session.sendMore(active);
-    active.server.send(SYNC_FRAME);
+    return true;
   }
 
   #skip(type: number): boolean {

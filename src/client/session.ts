@@ -274,7 +274,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     if (this.channel.congested) this.#held?.pause();
   }
 
-  copyAsked(): void {
+  inputWanted(): void {
     this.#input.resume();
   }
   #send(frame: Buffer): void {
@@ -292,25 +292,25 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
       this.#status = status;
       this.state.answered(exchange, server, this.request, status);
       if (this.#policy.mode === 'statement' && status !== code.STATUS_IDLE) return this.fail(errors.noTransactionsInStatementMode);
-      if (this.state.unsettled(status)) return this.#settle(exchange, server);
+      if (this.state.unsettled(status)) return this.#settle(server);
     }
-    this.#done(exchange, server);
+    this.#done(server);
   }
 
   /** What the statement did to the session is found out before the client hears that it is done. */
-  #settle(exchange: ClientExchange, server: Server): void {
+  #settle(server: Server): void {
     this.#enter({ at: 'waiting', line: { leave: () => server.close('client disconnect while server was not ready') } });
     this.state.settle(server, this.#status, (ok) => {
       if (this.#phase.at === 'closed') return;
       if (!ok) return this.fail(errors.serverCrashed, 'session state could not be read back');
       this.answerBegins(server);
-      this.#done(exchange, server);
+      this.#done(server);
     });
   }
 
-  #done(exchange: ClientExchange, server: Server): void {
+  #done(server: Server): void {
     if (this.#status === code.STATUS_IDLE && this.#held !== undefined) this.#transactionOver(server, this.#place.clock.nowMs());
-    if (!exchange.silent) this.#send(readyForQuery(this.#status));
+    this.#send(readyForQuery(this.#status));
     this.request.clear();
     this.#enter(IDLE);
     this.#input.resume();

@@ -161,7 +161,11 @@ export class Translation {
     const undo = () => {
       if (this.#names.named.get(name) === prepared) this.#names.named.delete(name);
     };
-    if (this.#server.prepared.use(prepared)) return this.#owe({ to: 'nothing', give: parseComplete, undo });
+    if (this.#server.prepared.use(prepared)) {
+      if (this.#server.status !== code.STATUS_FAILED) return this.#owe({ to: 'nothing', give: parseComplete, undo });
+      // In a failed transaction most statements are refused, and only the server knows which: it is asked in earnest.
+      this.#evict(prepared);
+    }
     this.#prepare(prepared, undo, false);
   }
 

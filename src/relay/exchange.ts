@@ -13,8 +13,8 @@ export interface ExchangeClient {
   /** Called before the first byte of the answer leaves: the client learns of parameters that are different here. */
   answerBegins(server: Server): void;
   forward(chunk: Buffer, start: number, end: number): void;
-  /** COPY waits for the client's data: what it sent too early can go on. */
-  copyAsked(): void;
+  /** What the client sent too early can go on: COPY waits for its data, or everything before a Query is answered. */
+  inputWanted(): void;
   /** The server changed a reported parameter; the frame was forwarded. */
   parametersChanged(server: Server): void;
   answered(exchange: ClientExchange, server: Server, status: number): void;
@@ -35,11 +35,13 @@ export class ClientExchange implements Exchange {
   sqlstate: string | undefined;
   /** The last statement stopped at its row limit and its portal can go on. */
   suspended = false;
-  /** Its ReadyForQuery is not for the client: the Sync that asked for it was ours. */
-  silent = false;
   /** The server has asked for COPY data so many times, the client has ended it so many times. */
   copiesAsked = 0;
   copiesEnded = 0;
+  /** How many the client had ended when it sent its Sync. */
+  #endedAtSync = 0;
+  /** The client waits for everything so far to be answered. */
+  tellWhenAnswered = false;
   /** The last Parse of the unnamed statement was confirmed. */
   parseConfirmed = false;
   /** What was in front of it failed: the client gets this instead of the answer. */
@@ -129,14 +131,32 @@ export class ClientExchange implements Exchange {
     this.pump(server);
     const forward = this.owed!.take(type);
     if (!forward && this.owed!.givesNext) this.pump(server);
+    this.#tellIfAnswered();
     return forward;
+  }
+
+  /** The client adds nothing more, unless COPY swallows its Sync. */
+  ended(): void {
+    this.open = false;
+    this.#endedAtSync = this.copiesEnded;
+  }
+
+  /** Everything that the server was asked so far is answered. */
+  get allAnswered(): boolean {
+    return this.owed?.done !== false;
+  }
+
+  #tellIfAnswered(): void {
+    if (!this.tellWhenAnswered || !this.allAnswered) return;
+    this.tellWhenAnswered = false;
+    this.#client.inputWanted();
   }
 
   /** A Sync that the client sent ahead of the data was read, and passed over, as part of the COPY: another one is to come. */
   #copyAsked(): void {
     this.copiesAsked += 1;
-    if (!this.simple && this.wantsCopyData) this.open = true;
-    this.#client.copyAsked();
+    if (!this.simple && this.copiesAsked > this.#endedAtSync) this.open = true;
+    this.#client.inputWanted();
   }
 
   #error(server: Server, chunk: Buffer, start: number, end: number): boolean {
@@ -148,6 +168,7 @@ export class ClientExchange implements Exchange {
     this.pump(server);
     const frame = Buffer.from(chunk.subarray(start, end));
     const mended = this.owed.fail(frame);
+    this.#tellIfAnswered();
     if (mended === frame) return true;
     server.flushSlice();
     this.deliver(mended, 0, mended.length);
