@@ -2,7 +2,7 @@
  * A campaign: rounds of scripts, each played directly and through Shardyard, compared reply by reply, and what they left behind. A round
  * that differs is played again on new server connections and made as small as it can be while it still differs.
  */
-import { generateRound } from './generate.ts';
+import { generateRound, type Making } from './generate.ts';
 import { play, type Transcript } from './play.ts';
 import { printScript, type Round } from './script.ts';
 import { shrink } from './shrink.ts';
@@ -24,7 +24,7 @@ export interface Finding {
   readonly repeats: boolean;
 }
 
-export interface CampaignOptions {
+export interface CampaignOptions extends Making {
   readonly seed: number;
   readonly firstRound: number;
   readonly rounds: number;
@@ -75,28 +75,32 @@ export async function playRound(direct: StageSide, other: StageSide, round: Roun
   return left.length > 0 ? { client: undefined, step: 0, expected: ['nothing left behind'], got: left } : undefined;
 }
 
-/** Tries a round on new server connections. */
-async function again(stage: Stage, other: StageSide, round: Round): Promise<Difference | undefined> {
-  await other.refresh();
-  return await playRound(stage.direct, other, round);
+/** Where clients are in each other's way, the same round may go well once. */
+const TRIES = 3;
+
+/** Plays a round on new server connections, up to so many times: a difference, if there is one. */
+async function again(stage: Stage, other: StageSide, round: Round, tries: number): Promise<Difference | undefined> {
+  for (let left = tries; left > 0; left--) {
+    await other.refresh();
+    const found = await playRound(stage.direct, other, round);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 async function makeSmall(stage: Stage, other: StageSide, finding: Finding, limitMs: number): Promise<Finding> {
   const deadline = performance.now() + limitMs;
-  let { difference } = finding;
+  const atOnce = await again(stage, other, finding.scripts, 1);
+  const tries = atOnce === undefined ? TRIES : 1;
+  let difference = atOnce ?? (await again(stage, other, finding.scripts, TRIES));
+  if (difference === undefined) return finding;
   const differs = async (round: Round): Promise<boolean> => {
-    const found = await again(stage, other, round);
-    if (found !== undefined) difference = found;
+    const found = await again(stage, other, round, tries);
+    difference = found ?? difference;
     return found !== undefined;
   };
-  for (let attempt = 0; attempt < 3; attempt++) {
-    if (!(await differs(finding.scripts))) continue;
-    const scripts = await shrink(finding.scripts, differs, () => performance.now() > deadline);
-    // The difference of the smallest, not of the last that was tried.
-    const last = await again(stage, other, scripts);
-    return { ...finding, scripts, difference: last ?? difference, repeats: last !== undefined };
-  }
-  return finding;
+  const scripts = await shrink(finding.scripts, differs, () => performance.now() > deadline);
+  return { ...finding, scripts, difference, repeats: true };
 }
 
 /** Plays rounds until there are enough of them, enough findings, or the time is over. */
@@ -106,7 +110,7 @@ export async function campaign(stage: Stage, options: CampaignOptions): Promise<
   let [scripts, steps] = [0, 0];
   for (let n = options.firstRound; n < options.firstRound + options.rounds; n++) {
     if (performance.now() > options.deadlineMs || findings.length >= options.findings) break;
-    const round = generateRound(options.seed, n);
+    const round = generateRound(options.seed, n, options);
     scripts += round.length;
     steps += round.reduce((sum, script) => sum + script.steps.length, 0);
     const difference = await playRound(stage.direct, other, round);
@@ -114,7 +118,6 @@ export async function campaign(stage: Stage, options: CampaignOptions): Promise<
     const finding = await makeSmall(stage, other, { round: n, scripts: round, difference, repeats: false }, options.shrinkMs);
     findings.push(finding);
     options.onFinding?.(finding);
-    await other.refresh();
   }
   return { scripts, steps, findings };
 }

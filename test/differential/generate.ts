@@ -4,7 +4,7 @@
  */
 import { type Random, random } from './random.ts';
 import type { Item, Login, Round, Script, Step } from './script.ts';
-import { type Kind, PROBES, STATEMENTS, WITH_PARAMETERS } from './statements.ts';
+import { type Catalogue, type Kind, PROBES } from './statements.ts';
 
 /** Clients at once; more than the pool has servers. */
 export const CLIENTS = 4;
@@ -66,11 +66,13 @@ const PORTAL_NAMES = ['', '', 'c', 'h'];
 class Generator {
   readonly #random: Random;
   readonly #slot: number;
+  readonly #catalogue: Catalogue;
   readonly #kinds: readonly (readonly [number, Kind])[];
 
-  constructor(from: Random, slot: number) {
+  constructor(from: Random, slot: number, catalogue: Catalogue) {
     this.#random = from;
     this.#slot = slot;
+    this.#catalogue = catalogue;
     const themes = Array.from({ length: 2 + from.below(2) }, () => from.weighed(THEMES));
     this.#kinds = [...COMMON, ...themes.map((kind) => [Math.round(50 / themes.length), kind] as const)];
   }
@@ -80,7 +82,7 @@ class Generator {
   }
 
   #statement(): string {
-    return this.#own(this.#random.pick(STATEMENTS[this.#random.weighed(this.#kinds)]));
+    return this.#own(this.#random.pick(this.#catalogue.statements[this.#random.weighed(this.#kinds)]));
   }
 
   #statements(most: number): readonly string[] {
@@ -147,7 +149,7 @@ class Generator {
     const name = this.#random.pick(STATEMENT_NAMES);
     const portal = this.#random.pick(PORTAL_NAMES);
     const rows = this.#random.chance(25) ? 1 : 0;
-    const [sql, ...values] = this.#random.chance(40) ? this.#random.pick(WITH_PARAMETERS) : ([this.#statement()] as const);
+    const [sql, ...values] = this.#random.chance(40) ? this.#random.pick(this.#catalogue.withParameters) : ([this.#statement()] as const);
     const parse: Item = { item: 'parse', name, sql: this.#own(sql) };
     const bind: Item = { item: 'bind', portal, statement: name, values: values.map((value) => (value === null ? null : this.#own(value))) };
     const execute: Item = { item: 'execute', portal, rows };
@@ -175,15 +177,21 @@ class Generator {
   }
 }
 
-function script(from: Random, slot: number, longest: number): Script {
-  const generator = new Generator(from, slot);
+function script(from: Random, slot: number, { catalogue, longest = 14 }: Making): Script {
+  const generator = new Generator(from, slot, catalogue);
   const login = generator.login();
   const steps = Array.from({ length: 3 + from.below(longest) }, () => generator.step());
   const asked = from.chance(40) ? generator.probes() : [generator.probe(), generator.probe()];
   return { slot, login, steps: [...steps, ...asked], end: generator.end() };
 }
 
+export interface Making {
+  readonly catalogue: Catalogue;
+  /** Scripts have up to so many steps, and then questions. */
+  readonly longest?: number;
+}
+
 /** The scripts of round number `round` of a seed, one for each client. */
-export function generateRound(seed: number, round: number, longest = 14): Round {
-  return Array.from({ length: CLIENTS }, (_, i) => script(random(seed, round * CLIENTS + i), i + 1, longest));
+export function generateRound(seed: number, round: number, making: Making): Round {
+  return Array.from({ length: CLIENTS }, (_, i) => script(random(seed, round * CLIENTS + i), i + 1, making));
 }

@@ -2,14 +2,18 @@
  * `npm run test:differential`: the nightly campaign. Random session scripts directly and through Shardyard; prints each difference with a
  * script as small as it could be made, and the seed. The status is 1 when there is one, 2 when it could not be run.
  *
- *   npm run test:differential -- [--scripts 3000] [--seed N] [--minutes 60] [--round N] [--findings 10] [--set key=value]… [--self]
+ *   npm run test:differential -- [--scripts 3000] [--seed N] [--minutes 60] [--round N] [--findings 10] [--set key=value]… [--without REGEX]…
+ *                                [--limits] [--self]
  *
- * `--round` plays that round only; `--set` adds a setting for Shardyard; `--self` compares Postgres with itself, to test the harness.
+ * `--round` plays that round only; `--set` adds a setting for Shardyard; `--without` leaves statements out; `--limits` leaves nothing out that
+ * is documented as not exact; `--self` compares Postgres with itself, to test the harness. The same options and seed give the same scripts.
  */
 import { parseArgs } from 'node:util';
 import { campaign, printFinding } from './campaign.ts';
 import { CLIENTS } from './generate.ts';
+import { LIMITS } from './limits.ts';
 import { setStage } from './stage.ts';
+import { catalogueWithout } from './statements.ts';
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -28,16 +32,20 @@ async function main(): Promise<number> {
       round: { type: 'string' },
       findings: { type: 'string', default: '10' },
       set: { type: 'string', multiple: true, default: [] },
+      without: { type: 'string', multiple: true, default: [] },
+      limits: { type: 'boolean', default: false },
       self: { type: 'boolean', default: false },
     },
   });
   const seed = integer('seed', values.seed);
   const began = performance.now();
+  const patterns = LIMITS.map(({ statements }) => statements);
   const stage = await setStage(values.set.map((setting) => setting.replace('=', ' = ')));
   try {
     say(`seed ${seed}`);
     const { scripts, steps, findings } = await campaign(stage, {
       seed,
+      catalogue: catalogueWithout([...(values.limits ? [] : patterns), ...values.without.map((pattern) => new RegExp(pattern, 'i'))]),
       firstRound: values.round === undefined ? 0 : integer('round', values.round),
       rounds: values.round === undefined ? Math.ceil(integer('scripts', values.scripts) / CLIENTS) : 1,
       findings: integer('findings', values.findings),

@@ -55,7 +55,7 @@ UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots`;
 
 /** What a new session says of itself; the same as on a connection of its own. */
 const NEW_SESSION = [
-  "SELECT name, setting FROM pg_settings WHERE source IN ('session', 'client') ORDER BY 1",
+  "SELECT name, setting FROM pg_settings WHERE setting <> boot_val AND context IN ('user', 'superuser') AND name NOT LIKE 'transaction_%' ORDER BY 1",
   "SELECT current_user, session_user, current_setting('role'), current_schemas(false), current_setting('app.a'), nullif(current_setting('app.b', true), '')",
   "SELECT current_setting('timezone'), current_setting('work_mem'), current_setting('search_path'), current_setting('transaction_read_only')",
   'SELECT name, statement FROM pg_cursors',

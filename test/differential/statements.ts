@@ -4,6 +4,9 @@
  * answers must be Postgres's. The functions of schema `f` are in stage-schema.ts.
  */
 
+/** SQL with parameters, and values for them. */
+export type Bound = readonly [sql: string, ...values: readonly (string | null)[]];
+
 export type Kind =
   | 'settings'
   | 'identity'
@@ -357,7 +360,7 @@ const DDL = [
   'CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON c$N.t (v)',
 ] as const;
 
-export const STATEMENTS: Readonly<Record<Kind, readonly string[]>> = {
+const STATEMENTS: Readonly<Record<Kind, readonly string[]>> = {
   settings: SETTINGS,
   identity: IDENTITY,
   transaction: TRANSACTION,
@@ -376,7 +379,7 @@ export const STATEMENTS: Readonly<Record<Kind, readonly string[]>> = {
 };
 
 /** Statements with parameters, and values for them. */
-export const WITH_PARAMETERS: readonly (readonly [sql: string, ...values: readonly (string | null)[]])[] = [
+const WITH_PARAMETERS: readonly Bound[] = [
   ['SELECT $1::int + 1', '4'],
   ['SELECT $1::int + 1', 'x'],
   ['SELECT set_config($1, $2, false)', 'app.a', 'bound $N'],
@@ -402,7 +405,7 @@ export const WITH_PARAMETERS: readonly (readonly [sql: string, ...values: readon
 
 /** Questions about the session's state, whose answer must be the same. */
 export const PROBES: readonly string[] = [
-  "SELECT name, setting FROM pg_settings WHERE source IN ('session', 'client') ORDER BY 1",
+  "SELECT name, setting FROM pg_settings WHERE setting <> boot_val AND context IN ('user', 'superuser') AND name NOT LIKE 'transaction_%' ORDER BY 1",
   "SELECT current_user, session_user, current_setting('role'), current_schemas(false), current_setting('app.a'), nullif(current_setting('app.b', true), '')",
   'SELECT name, statement, is_holdable, is_binary, is_scrollable FROM pg_cursors ORDER BY 1',
   'SELECT name, statement, parameter_types FROM pg_prepared_statements WHERE from_sql ORDER BY 1',
@@ -412,3 +415,22 @@ export const PROBES: readonly string[] = [
   "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'), current_setting('default_transaction_isolation')",
   'SELECT count(*), min(id), max(id) FROM c$N.t',
 ];
+
+/** What a campaign chooses from. */
+export interface Catalogue {
+  readonly statements: Readonly<Record<Kind, readonly string[]>>;
+  readonly withParameters: readonly Bound[];
+}
+
+/** The statements that none of the patterns is found in. A kind may not become empty. */
+export function catalogueWithout(patterns: readonly RegExp[]): Catalogue {
+  const wanted = (sql: string): boolean => !patterns.some((pattern) => pattern.test(sql));
+  const statements = Object.fromEntries(
+    Object.entries(STATEMENTS).map(([kind, list]) => {
+      const left = list.filter(wanted);
+      if (left.length === 0) throw new Error(`no statement of the kind ${kind} is left`);
+      return [kind, left];
+    }),
+  );
+  return { statements: statements as unknown as Catalogue['statements'], withParameters: WITH_PARAMETERS.filter(([sql]) => wanted(sql)) };
+}

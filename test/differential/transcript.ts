@@ -8,6 +8,9 @@ import type { RawFrame } from '../support/raw-client.ts';
 /** Objects made by users have numbers from here on (FirstNormalObjectId). */
 const FIRST_OWN_OID = 16_384;
 
+/** A matter of the host, not of the session; Shardyard does not report it (docs/exactness.md). */
+const NOT_REPORTED = 'in_hot_standby';
+
 const oid = (number: number): number | 'own' => (number >= FIRST_OWN_OID ? 'own' : number);
 const sameTempSchema = (line: string): string => line.replace(/pg_(toast_)?temp_\d+/g, 'pg_$1temp_N');
 
@@ -51,6 +54,7 @@ export function lines(received: readonly RawFrame[], ownPid: number): readonly s
   let statuses: string[] = [];
   for (const frame of received) {
     const line = sameTempSchema(`${frame.type} ${body(frame, ownPid)}`);
+    if (frame.type === 'S' && frame.name === NOT_REPORTED) continue;
     if (frame.type === 'S') {
       statuses.push(line);
       continue;
