@@ -2,7 +2,7 @@
  * What sessions have learnt of databases, for all of them: what code hides in their functions and triggers, and who reads currval(). Hidden
  * code is believed for a while only: definitions may be changed by others than us.
  */
-import type { HiddenCode } from './client/audit.ts';
+import type { HiddenCode } from './client/hidden-code.ts';
 
 const BELIEVED_MS = 60_000;
 

@@ -111,6 +111,7 @@ class Worker {
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
       definitionsChanged: (database, code) => {
+        this.#texts.definitionsChanged();
         if (code) this.#learnt.forgetHiddenCode(database);
         this.#pools.definitionsChanged(this.#live.speaker(database));
       },

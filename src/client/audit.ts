@@ -2,44 +2,14 @@
  * The audit: one question to a server about what the session has left in it. Asked after statements that may have run code which no parser
  * sees (functions, DO, CALL, triggers), and when a pin may have ended. The answer is the truth: pins are made and ended by it.
  *
- * Parameters of the user's own (`app.x`) are in no catalog view. Those that the database's functions name are asked for one by one; a
- * database whose functions make up such names at run time cannot be audited for them (`dynamic`).
+ * Parameters of the user's own (`app.x`) are in no catalog view: those that the database's functions name (`hidden-code.ts`) are asked for one
+ * by one.
  */
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import { DATA_ROW, PARSE } from '../wire/codes.ts';
-import { bind, execute, frame, parse, sync } from '../wire/write.ts';
+import { bind, execute, frame, sync } from '../wire/write.ts';
 import { rowValues } from './rows.ts';
-
-/** What a database's own code can do behind a statement's back; read from its catalog, until a definition changes. */
-export interface HiddenCode {
-  /** Parameters with a dot in their name that functions set. */
-  readonly settings: readonly string[];
-  /** Some function sets a parameter whose name is made at run time. */
-  readonly dynamic: boolean;
-  /** Some function reads currval() or lastval(). */
-  readonly currval: boolean;
-  /** Tables whose changes fire triggers or rules, by name without schema. */
-  readonly triggered: ReadonlySet<string>;
-}
-
-const HIDDEN_CODE = `SELECT
-  (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.lower(m[2]), E'\\n')
-     FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, '(set_config\\s*\\(\\s*''|\\mset\\s+(?:session\\s+)?)([a-z_][\\w$]*\\.[\\w$.]+)', 'gi') m
-    WHERE p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace),
-  (SELECT pg_catalog.bool_or(p.prosrc ~* 'set_config\\s*\\(\\s*[^''\\s]')
-     FROM pg_catalog.pg_proc p WHERE p.pronamespace NOT IN ('pg_catalog'::pg_catalog.regnamespace, 'information_schema'::pg_catalog.regnamespace)),
-  (SELECT pg_catalog.string_agg(DISTINCT c.relname, E'\\n') FROM pg_catalog.pg_class c
-    WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
-       OR (c.relkind <> 'v' AND c.relhasrules AND c.relnamespace <> 'pg_catalog'::pg_catalog.regnamespace)),
-  EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.prosrc ~* '\\m(currval|lastval)\\M' AND p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace)`;
-
-export const hiddenCodeFrames: Buffer = Buffer.concat([parse('', HIDDEN_CODE, []), bind('', '', [], []), execute('', 0), sync]);
-
-export function readHiddenCode(row: readonly (string | null)[]): HiddenCode {
-  const list = (text: string | null | undefined) => (text ?? '').split('\n').filter((name) => name !== '');
-  return { settings: list(row[0]), dynamic: row[1] === 't', triggered: new Set(list(row[2])), currval: row[3] !== 'f' };
-}
 
 /** What a server was found to have. */
 export interface Found {

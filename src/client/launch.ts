@@ -38,6 +38,7 @@ export function launch(server: Server, { client, request, id, state, complete, l
   const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
   const forget = state.readsSequences(request) && server.sequenceUser !== id;
   if (forget) server.sequenceUser = id;
+  exchange.holdsParameters = state.mayRestore(request);
   bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
   const renamed = request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);

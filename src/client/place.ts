@@ -8,8 +8,8 @@ import type { Waiter } from '../pool/pool.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Clock } from '../timers.ts';
-import type { HiddenCode } from './audit.ts';
 import type { Credentials } from './credentials.ts';
+import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Texts } from './statements.ts';
 

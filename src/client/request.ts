@@ -7,7 +7,7 @@ import type { BoundValue, Facts, Operands } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
 import * as code from '../wire/codes.ts';
 import { bindNames, boundParameters, executeBody, latin1, namedTarget, parseBody, queryText } from '../wire/read.ts';
-import { preparedOf, type Reading, type StatementNames, type Texts } from './statements.ts';
+import type { Reading, StatementNames, Texts } from './statements.ts';
 
 /** One frame of the request, at [start, end) of its bytes. */
 export interface Item {
@@ -168,7 +168,7 @@ export class Request {
     if (body === undefined) return { type: code.PARSE, start, end };
     const text = this.#texts.textOf(body.text, reading);
     this.about ??= body.text;
-    const prepared = preparedOf(text, body.types, this.bytes.subarray(body.afterName, end));
+    const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end));
     // A name in use stays what it was: the server will refuse the second Parse.
     if (body.name === '' || this.#statement(body.name) === undefined) this.#parsed.set(body.name, prepared);
     return { type: code.PARSE, start, end, name: body.name, rest: body.afterName, prepared };

@@ -21,7 +21,7 @@ import type { Holder, Server } from '../server/server.ts';
 import type { Channel } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
-import { errorResponse, type MessageFields, noticeResponse, parameterStatus, readyForQuery } from '../wire/write.ts';
+import { errorResponse, type MessageFields, noticeResponse, parameterStatus, readyForQuery, withPid } from '../wire/write.ts';
 import { HeldBack } from './held-back.ts';
 import type { SessionIdentity } from './identity.ts';
 import { Input, type InputOwner } from './input.ts';
@@ -303,12 +303,12 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.state.settle(server, this.#status, (ok) => {
       if (this.#phase.at === 'closed') return;
       if (!ok) return this.fail(errors.serverCrashed, 'session state could not be read back');
-      this.answerBegins(server);
       this.#done(server);
     });
   }
 
   #done(server: Server): void {
+    this.answerBegins(server);
     if (this.#status === code.STATUS_IDLE && this.#held !== undefined) this.#transactionOver(server, this.#place.clock.nowMs());
     this.#send(readyForQuery(this.#status));
     this.request.clear();
@@ -342,9 +342,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.fail(lost.error === undefined ? errors.serverCrashed : undefined, lost.reason);
   }
 
-  unsolicited(server: Server, _type: number, chunk: Buffer, start: number, end: number): void {
-    if (_type === code.PARAMETER_STATUS) this.#reported = server.reported;
-    this.forward(chunk, start, end);
+  unsolicited(server: Server, type: number, chunk: Buffer, start: number, end: number): void {
+    if (type === code.PARAMETER_STATUS) this.#reported = server.reported;
+    const own = type === code.NOTIFICATION_RESPONSE && chunk.readInt32BE(start + 5) === server.identity.pid;
+    this.forward(own ? withPid(chunk, start, end, this.identity.pid) : chunk, own ? 0 : start, own ? end - start : end);
   }
 
   serverDrained(): void {
@@ -353,7 +354,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   drained(): void {
     this.#held?.resume();
   }
-
   // -- the end ----------------------------------------------------------------------------------------------------------------------
 
   #enter(phase: Phase): void {

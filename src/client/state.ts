@@ -9,7 +9,8 @@ import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
-import { type Found, type HiddenCode, hiddenCodeFrames, lastRow, readAudit, readHiddenCode, sendAudit } from './audit.ts';
+import { type Found, lastRow, readAudit, sendAudit } from './audit.ts';
+import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, runsHiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import { AUDITED, EVEN_ON_ERROR, MAY_END, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, Tally } from './place.ts';
@@ -18,9 +19,9 @@ import { StatementNames } from './statements.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
 /** A statement that was executed. */
-type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly'>;
+type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly' | 'operators'>;
 
-const NOTHING: Ran = { effects: [], verb: 'other', relations: [], readOnly: false };
+const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false };
 /** Kinds of statements that can draw from a sequence. */
 const MAY_DRAW: ReadonlySet<string> = new Set([
   'select',
@@ -39,6 +40,9 @@ const MAY_DRAW: ReadonlySet<string> = new Set([
 ]);
 /** Parameters with a dot in their names that a DO block or a script sets. */
 const NAMED_SETTING = /(?:set_config\s*\(\s*'|\bset\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)/gi;
+
+/** Effects that set parameters back. */
+const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
 
 /** Definitions that have code in them, or decide when it runs. */
 const CODE = /\b(function|procedure|routine|trigger|rule|extension|schema|language|aggregate|owned)\b/i;
@@ -128,7 +132,7 @@ export class SessionState {
     }
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.any) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
-    if (this.#firesTriggers(statement)) this.#opaque(verb, server, request);
+    if (runsHiddenCode(statement, this.#place.learnt.hiddenCode(this.#identity.database))) this.#opaque(verb, server, request);
   }
 
   /** A statement that is not proven to read may have called nextval(), in a default or anywhere else. */
@@ -149,6 +153,14 @@ export class SessionState {
       .some(({ statements }) =>
         statements.some(({ effects }) => effects.some(({ kind }) => kind === 'currval' || (kind === 'opaque' && code?.currval !== false))),
       );
+  }
+
+  /** Whether a request may set a parameter back to the server's default where the client has asked for another value at start-up. */
+  mayRestore(request: Request): boolean {
+    return (
+      this.settings.hasStart &&
+      request.facts().some(({ statements }) => statements.some(({ effects }) => effects.some(({ kind }) => RESETS.has(kind))))
+    );
   }
 
   /** Anything can be created in the temporary schema by its name, or by where the search_path leads. */
@@ -178,12 +190,6 @@ export class SessionState {
     this.#auditWanted = true;
     for (const [, name] of (request.text ?? '').matchAll(NAMED_SETTING)) this.#namedSettings.add(name!.toLowerCase());
     this.#pin('opaque', what, server);
-  }
-
-  #firesTriggers({ relations, verb }: Ran): boolean {
-    if (verb === 'select' || relations.length === 0) return false;
-    const code = this.#place.learnt.hiddenCode(this.#identity.database);
-    return relations.some(({ access, name }) => access === 'write' && (code === undefined || code.triggered.has(name)));
   }
 
   #pin(reason: PinReason, statement: string, server: Server): void {
@@ -227,9 +233,7 @@ export class SessionState {
       new InternalExchange((_, outcome) => {
         if (outcome.status === 0) return done(false);
         // Not readable: then everything must be taken to be possible.
-        const learnt: HiddenCode = outcome.ok
-          ? readHiddenCode(row.values())
-          : { settings: [], dynamic: true, currval: true, triggered: new Set() };
+        const learnt: HiddenCode = outcome.ok ? readHiddenCode(row.values()) : ANYTHING;
         if (outcome.ok) this.#place.learnt.learnHiddenCode(this.#identity.database, learnt);
         this.#ask(server, learnt, done);
       }, row.see),

@@ -15,6 +15,8 @@ export interface Text {
   /** The statement with no declared parameter types, the common case. */
   untyped: Prepared | undefined;
   typed: Map<string, Prepared> | undefined;
+  /** The generation of definitions in which they were prepared. */
+  generation: number;
 }
 
 /** How the text of a session must be read. */
@@ -90,6 +92,25 @@ export class Texts {
     return this.#young.size + this.#old.size;
   }
 
+  /**
+   * A definition has changed: who prepares a text from now on gets a statement of its own, analyzed anew, not one whose result or parameter
+   * types are of before. Who prepared it before keeps that, with Postgres's error when its result has changed.
+   */
+  definitionsChanged(): void {
+    this.#generation += 1;
+  }
+  #generation = 0;
+
+  /** The shared statement for a text with these parameter types; `body` is what follows the name in its Parse message (copied when new). */
+  prepared(text: Text, types: readonly number[], body: Buffer): Prepared {
+    if (text.generation !== this.#generation) {
+      text.generation = this.#generation;
+      text.untyped = undefined;
+      text.typed = undefined;
+    }
+    return preparedOf(text, types, body);
+  }
+
   /** Forgets everything, as after a reload that chose another parser. */
   clear(): void {
     this.#young = new Map();
@@ -111,7 +132,7 @@ export class Texts {
     const old = cacheable ? this.#old.get(text) : undefined;
     if (old !== undefined) this.hits += 1;
     else this.misses += 1;
-    const found = old ?? { facts: this.#analyze(text, reading), untyped: undefined, typed: undefined };
+    const found = old ?? { facts: this.#analyze(text, reading), untyped: undefined, typed: undefined, generation: this.#generation };
     if (cacheable) this.#keep(text, found);
     return found;
   }
@@ -133,8 +154,7 @@ export class Texts {
   }
 }
 
-/** The shared statement for a text with these parameter types; `body` is what follows the name in its Parse message (copied when new). */
-export function preparedOf(text: Text, types: readonly number[], body: Buffer): Prepared {
+function preparedOf(text: Text, types: readonly number[], body: Buffer): Prepared {
   if (types.length === 0) {
     text.untyped ??= newPrepared(text.facts, types, body);
     return text.untyped;

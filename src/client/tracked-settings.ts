@@ -44,6 +44,11 @@ export class TrackedSettings {
     return this.#label === this.#start && this.#touched.size === 0;
   }
 
+  /** The client asked for something at start-up. */
+  get hasStart(): boolean {
+    return this.#start.values.size > 0;
+  }
+
   /** Takes in an effect that the server has confirmed; false when it cannot be known which parameter was set. */
   note({ kind, name, value }: Effect): boolean {
     switch (kind) {

@@ -46,9 +46,10 @@ export class Translation {
   static isPlain(request: Request, server: Server, names: StatementNames): boolean {
     let unnamed = names.unnamed;
     let onServer = server.unnamed;
-    for (const item of request.items) {
+    for (const [at, item] of request.items.entries()) {
       if (item.target === code.TARGET_PORTAL || item.name === undefined) continue;
-      if (item.name !== '') return false;
+      // Only of a Parse that comes first is it known, without a list, whether an error left it undone.
+      if (item.name !== '' || (item.type === code.PARSE && at > 0)) return false;
       if (item.type === code.PARSE) unnamed = onServer = item.prepared;
       else if (item.type === code.CLOSE) unnamed = onServer = undefined;
       else if (unnamed === undefined || unnamed !== onServer) return false;
@@ -126,15 +127,27 @@ export class Translation {
     const names = this.#names;
     const server = this.#server;
     if (item.type === code.PARSE) {
+      const undo = this.#restoreUnnamed();
       names.unnamed = server.unnamed = item.prepared;
-      const undo = () => {
-        names.unnamed = server.unnamed = undefined;
-      };
       return this.#owe({ to, undo });
     }
-    if (item.type === code.CLOSE) names.unnamed = server.unnamed = undefined;
-    else this.#ensureUnnamed(() => this.#flushTo(item.start));
-    this.#owe({ to });
+    if (item.type !== code.CLOSE) {
+      this.#ensureUnnamed(() => this.#flushTo(item.start));
+      return this.#owe({ to });
+    }
+    const undo = this.#restoreUnnamed();
+    names.unnamed = server.unnamed = undefined;
+    this.#owe({ to, undo });
+  }
+
+  /** A Parse that is refused takes the unnamed statement away; one that is passed over leaves it. */
+  #restoreUnnamed(): (refused: boolean) => void {
+    const [names, server] = [this.#names, this.#server];
+    const [before, beforeOnServer] = [names.unnamed, server.unnamed];
+    return (refused) => {
+      names.unnamed = refused ? undefined : before;
+      server.unnamed = refused ? undefined : beforeOnServer;
+    };
   }
 
   #ensureUnnamed(cut: () => void = () => {}): void {
@@ -171,11 +184,12 @@ export class Translation {
 
   /** The name is taken. Only the server can say in which order its complaints come, so it is made to refuse, and the name is put right. */
   #parseAgain(name: string, existing: Prepared, body: Buffer): void {
-    this.#ensure(existing);
-    this.#server.send(frame(code.PARSE, [existing.name, body]));
+    const there = this.#server.prepared.any() ?? existing;
+    this.#ensure(there);
+    this.#server.send(frame(code.PARSE, [there.name, body]));
     this.#owe({
       to: 'parse',
-      mendError: renaming(existing.name, name),
+      mendError: renaming(there.name, name),
     });
   }
 

@@ -40,6 +40,8 @@ export class ClientExchange implements Exchange {
   copiesEnded = 0;
   /** How many the client had ended when it sent its Sync. */
   #endedAtSync = 0;
+  /** Parameters that it changes may be changed back at its end: the client is told then what differs. */
+  holdsParameters = false;
   /** The client waits for everything so far to be answered. */
   tellWhenAnswered = false;
   /** The last Parse of the unnamed statement was confirmed. */
@@ -103,6 +105,7 @@ export class ClientExchange implements Exchange {
       case code.NOTICE_RESPONSE:
         return true;
       case code.PARAMETER_STATUS:
+        if (this.holdsParameters) return false;
         this.#client.parametersChanged(server);
         return true;
       case code.ERROR_RESPONSE:

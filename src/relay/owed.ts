@@ -14,8 +14,8 @@ export interface Owed {
   readonly absorb?: boolean;
   /** Sent to the client in this place (with `nothing`). */
   readonly give?: Buffer;
-  /** Undoes what was believed when the frame was sent; called when an error keeps the server from getting to it, or is its answer. */
-  readonly undo?: () => void;
+  /** Undoes what was believed when the frame was sent: the server did not get to it, or refused it (`refused`). */
+  readonly undo?: (refused: boolean) => void;
   /** Changes the error that answers this frame, when one does. */
   readonly mendError?: (frame: Buffer) => Buffer;
 }
@@ -94,7 +94,7 @@ export class OwedList {
     const failed = this.#list[this.#at];
     const rest = this.#list.slice(this.#at).reverse();
     this.#at = this.#list.length;
-    for (const owed of rest) owed.undo?.();
+    for (const owed of rest) owed.undo?.(owed === failed);
     return failed?.mendError?.(frame) ?? frame;
   }
 

@@ -49,6 +49,11 @@ export class PreparedSet {
     this.#set.clear();
   }
 
+  /** Some statement that the server has. */
+  any(): Prepared | undefined {
+    return this.#set.values().next().value;
+  }
+
   /** The least recently used one, if there are more than `limit`. */
   excess(limit: number): Prepared | undefined {
     if (this.#set.size <= limit) return undefined;

@@ -372,6 +372,13 @@ export const sslRequest: Buffer = Buffer.alloc(8);
 sslRequest.writeInt32BE(8, 0);
 sslRequest.writeInt32BE(code.SSL_REQUEST, 4);
 
+/** A copy of the NotificationResponse at [start, end) with another process id. */
+export function withPid(chunk: Buffer, start: number, end: number, pid: number): Buffer {
+  const copy = Buffer.from(chunk.subarray(start, end));
+  copy.writeInt32BE(pid | 0, HEADER_BYTES);
+  return copy;
+}
+
 /** A frame from its body's parts. */
 export function frame(type: number, parts: readonly Buffer[]): Buffer {
   let length = 4;
