@@ -3,8 +3,11 @@ import { after, before, describe, it } from 'node:test';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { frames } from '../support/raw-client.ts';
 import { type Shardyard, startShardyard } from '../support/shardyard.ts';
-import { COPY_SCRIPTS, EXTENDED_SCRIPTS, SIMPLE_SCRIPTS } from './protocol-scripts.ts';
+import { COPY_SCRIPTS } from './copy-scripts.ts';
+import { EXTENDED_SCRIPTS } from './extended-scripts.ts';
 import { type Script, sameAnswers } from './side-by-side.ts';
+import { SIMPLE_SCRIPTS } from './simple-scripts.ts';
+import { STATEMENT_SCRIPTS } from './statement-scripts.ts';
 
 const VARIANTS: Readonly<Record<string, string>> = {
   'transaction mode': 'pool_mode = transaction\ndefault_pool_size = 2',
@@ -28,8 +31,8 @@ for (const [variant, settings] of Object.entries(VARIANTS)) {
     });
     after(() => shardyard?.stop());
 
-    const all: readonly (readonly [string, Script])[] = [SIMPLE_SCRIPTS, EXTENDED_SCRIPTS, COPY_SCRIPTS].flatMap((scripts) =>
-      Object.entries(scripts),
+    const all: readonly (readonly [string, Script])[] = [SIMPLE_SCRIPTS, EXTENDED_SCRIPTS, STATEMENT_SCRIPTS, COPY_SCRIPTS].flatMap(
+      (scripts) => Object.entries(scripts),
     );
     for (const [name, script] of all) it(`for ${name}`, async () => void (await sameAnswers(postgres, shardyard, script)));
 
