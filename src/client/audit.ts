@@ -29,7 +29,7 @@ const QUESTION = `SELECT
     SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = pg_catalog.pg_my_temp_schema()),
   EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
   EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),
-  EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql),
+  EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql OR name NOT LIKE '${NAME_PREFIX}%'),
   EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid()),
   pg_catalog.current_setting('role'), pg_catalog.current_setting('session_authorization'),
   (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01') FROM pg_catalog.pg_settings WHERE source = 'session'),

@@ -39,7 +39,8 @@ const depends = (
 ): string => `EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = '${classId}'::pg_catalog.regclass
   AND d.objid ${objects} AND d.refclassid = ANY ('{pg_catalog.pg_proc,pg_catalog.pg_operator}'::pg_catalog.regclass[]))`;
 
-const HIDDEN_CODE = `WITH RECURSIVE
+// Raw: the backslashes are Postgres's.
+const HIDDEN_CODE = String.raw`WITH RECURSIVE
  own AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')),
  coded_types AS (SELECT t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_constraint k ON k.contypid = t.oid
    WHERE t.typtype = 'd' AND (${depends('pg_catalog.pg_constraint', '= k.oid')} OR pg_catalog.pg_get_constraintdef(k.oid) ~* '${SUSPECT}')),
@@ -60,9 +61,9 @@ const HIDDEN_CODE = `WITH RECURSIVE
    OR EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN coded_types t ON t.oid = a.atttypid WHERE a.attrelid = c.oid)))
 SELECT
  (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.lower(m[2]), E'\n') FROM pg_catalog.pg_proc p JOIN own ON own.oid = p.pronamespace,
-   pg_catalog.regexp_matches(p.prosrc, '(set_configs*(s*''|msets+(?:sessions+)?)([a-z_][w$]*.[w$.]+)', 'gi') m),
- (SELECT pg_catalog.bool_or(p.prosrc ~* 'set_configs*(s*[^''s]') FROM pg_catalog.pg_proc p JOIN own ON own.oid = p.pronamespace),
- EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN own ON own.oid = p.pronamespace WHERE p.prosrc ~* 'm(currval|lastval)M'),
+   pg_catalog.regexp_matches(p.prosrc, '(set_config\s*\(\s*''|\mset\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)', 'gi') m),
+ (SELECT pg_catalog.bool_or(p.prosrc ~* 'set_config\s*\(\s*[^''\s]') FROM pg_catalog.pg_proc p JOIN own ON own.oid = p.pronamespace),
+ EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN own ON own.oid = p.pronamespace WHERE p.prosrc ~* '\m(currval|lastval)\M'),
  (SELECT pg_catalog.string_agg(DISTINCT c.relname, E'\n') FROM on_read JOIN pg_catalog.pg_class c ON c.oid = on_read.oid),
  (SELECT pg_catalog.string_agg(DISTINCT c.relname, E'\n') FROM on_write JOIN pg_catalog.pg_class c ON c.oid = on_write.oid),
  (SELECT pg_catalog.string_agg(DISTINCT o.oprname, E'\n') FROM pg_catalog.pg_operator o JOIN own ON own.oid = o.oprnamespace)`;

@@ -2,14 +2,14 @@
  * An exchange begins on a server: everything the server lacks for it comes first, in the same write (settings, what was held back, a
  * statement that SQL names), then the exchange itself takes its place in the queue.
  */
-import { bring, prepareFirst } from '../relay/bring.ts';
+import { bring, prepareAs, prepareFirst } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { query } from '../wire/write.ts';
 import type { Active } from './phase.ts';
 import type { Request } from './request.ts';
-import { renameInSql } from './sql-names.ts';
+import { namedInSql, renameInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
 import { Translation } from './translate.ts';
 
@@ -42,6 +42,12 @@ export function launch(server: Server, { client, request, id, state, complete, l
   bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
   const renamed = request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
+  if (renamed === undefined) {
+    for (const [name, prepared] of namedInSql(request.facts(), names)) {
+      prepareAs(server, exchange, name, prepared);
+      state.keptByName(name, server);
+    }
+  }
   const plain = complete && renamed === undefined && Translation.isPlain(request, server, names);
   const translation = new Translation(server, names, maxPrepared, plain ? undefined : exchange.accountFor(), renamed);
   server.enqueue(exchange);

@@ -92,6 +92,10 @@ export class Request {
     return this.simple === undefined ? this.executed.filter((facts) => facts !== undefined) : [this.simple];
   }
 
+  get isFunctionCall(): boolean {
+    return this.items[0]?.type === code.FUNCTION_CALL;
+  }
+
   /** A Query or FunctionCall. */
   get isSimple(): boolean {
     return this.simple !== undefined || this.items[0]?.type === code.QUERY || this.items[0]?.type === code.FUNCTION_CALL;

@@ -6,6 +6,23 @@ import type { Facts } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { StatementNames } from './statements.ts';
 
+/** Effects whose name is that of a prepared statement. */
+const NAMING: ReadonlySet<string> = new Set(['prepare', 'execute', 'deallocate']);
+
+/**
+ * Statements of the protocol that a request's SQL names where the text cannot be changed (several statements, CREATE TABLE AS EXECUTE, SQL
+ * inside the extended protocol): they must exist on the server under the client's own name.
+ */
+export function namedInSql(all: readonly Facts[], names: StatementNames): [string, Prepared][] {
+  const found = new Map<string, Prepared>();
+  if (names.named.size === 0) return [];
+  for (const { kind, name } of all.flatMap(({ statements }) => statements.flatMap(({ effects }) => effects))) {
+    const prepared = name === undefined || !NAMING.has(kind) ? undefined : names.named.get(name);
+    if (prepared !== undefined) found.set(name!, prepared);
+  }
+  return [...found];
+}
+
 /** PREPARE name, EXECUTE name, DEALLOCATE [PREPARE] name: the words before the name. */
 const BEFORE_NAME = /^((?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:prepare|execute|deallocate(?:\s+prepare)?)\s+)("(?:[^"]|"")+"|[^\s(;"]+)/i;
 

@@ -22,6 +22,8 @@ import { TrackedSettings } from './tracked-settings.ts';
 type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly' | 'operators'>;
 
 const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false };
+/** A function called by its number is not looked up: it may be any. */
+const FUNCTION_CALL: Ran = { ...NOTHING, verb: 'call', effects: [{ kind: 'opaque', name: 'function call' }] };
 /** Kinds of statements that can draw from a sequence. */
 const MAY_DRAW: ReadonlySet<string> = new Set([
   'select',
@@ -98,6 +100,7 @@ export class SessionState {
   sent(request: Request, tally: Tally): void {
     if (request.simple !== undefined) this.#ran.push(...request.simple.statements);
     for (const facts of request.executed) this.#ran.push(facts?.statements[0] ?? NOTHING);
+    if (request.isFunctionCall) this.#ran.push(FUNCTION_CALL);
     tally.clientParses += request.parses;
     tally.binds += request.binds;
   }
@@ -153,6 +156,13 @@ export class SessionState {
       .some(({ statements }) =>
         statements.some(({ effects }) => effects.some(({ kind }) => kind === 'currval' || (kind === 'opaque' && code?.currval !== false))),
       );
+  }
+
+  /** A statement of the protocol is on this server under the client's own name, as if SQL's PREPARE had made it. */
+  keptByName(name: string, server: Server): void {
+    this.names.named.delete(name);
+    this.names.inSql.add(name);
+    this.#pin('prepare', `prepare ${name}`, server);
   }
 
   /** Whether a request may set a parameter back to the server's default where the client has asked for another value at start-up. */

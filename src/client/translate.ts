@@ -21,6 +21,8 @@ const OWED_TO: Record<number, OwedTo> = {
 };
 
 const UNNAMED = Buffer.from([0]);
+/** A statement that lives for the moment. */
+const PROBE = Buffer.from(`${NAME_PREFIX}probe\0`);
 
 /** Sends the requests of one exchange to one server. With an owed list every answer is accounted for; without one everything goes as it is. */
 export class Translation {
@@ -177,7 +179,9 @@ export class Translation {
     if (this.#server.prepared.use(prepared)) {
       if (this.#server.status !== code.STATUS_FAILED) return this.#owe({ to: 'nothing', give: parseComplete, undo });
       // In a failed transaction most statements are refused, and only the server knows which: it is asked in earnest.
-      this.#evict(prepared);
+      this.#server.send(frame(code.PARSE, [PROBE, prepared.body]));
+      this.#owe({ to: 'parse', undo });
+      return this.#own('close', frame(code.CLOSE, [Buffer.from([code.TARGET_STATEMENT]), PROBE]));
     }
     this.#prepare(prepared, undo, false);
   }

@@ -27,6 +27,11 @@ export function prepareFirst(server: Server, exchange: ClientExchange, prepared:
   inFront(server, exchange, Buffer.concat([frame(PARSE, [prepared.name, prepared.body]), sync]));
 }
 
+/** A statement comes to be on the server under the client's own name (latin1), for SQL to find it. */
+export function prepareAs(server: Server, exchange: ClientExchange, name: string, prepared: Prepared): void {
+  inFront(server, exchange, Buffer.concat([frame(PARSE, [Buffer.from(`${name}\0`, 'latin1'), prepared.body]), sync]));
+}
+
 function inFront(server: Server, exchange: ClientExchange, frames: Buffer): void {
   server.unnamed = undefined;
   server.enqueue(

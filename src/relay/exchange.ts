@@ -116,6 +116,7 @@ export class ClientExchange implements Exchange {
         break;
       case code.COMMAND_COMPLETE:
       case code.EMPTY_QUERY_RESPONSE:
+      case code.FUNCTION_CALL_RESPONSE:
         this.suspended = false;
         this.completed += 1;
         break;
