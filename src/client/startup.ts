@@ -157,10 +157,9 @@ function startupRequest(greeter: Greeter, version: number, body: Buffer, ignored
   const parameters = startupParameters(body);
   if (parameters === undefined) throw new Refused(errors.startupWithoutTerminator);
   const options = [...parameters.keys()].filter((name) => name.startsWith('_pq_.'));
-  // 3.1 was never released: who asks for it, or for something newer than we know, is told what we speak.
+  // As Postgres: 3.1, which was never released, is taken as it comes; who asks for something newer than we know is told what we speak.
   const protocol = minor >= 2 ? code.PROTOCOL_3_2 : code.PROTOCOL_3_0;
-  if (options.length > 0 || (version !== code.PROTOCOL_3_0 && version !== code.PROTOCOL_3_2))
-    greeter.send(negotiateProtocolVersion(protocol, options));
+  if (options.length > 0 || minor > 2) greeter.send(negotiateProtocolVersion(protocol, options));
   const user = utf8(parameters.get('user') ?? '');
   if (user === '') throw new Refused(errors.noUserName);
   if (Buffer.byteLength(user) > 127) throw new Refused(errors.userNameTooLong);

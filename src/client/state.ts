@@ -46,6 +46,12 @@ const NAMED_SETTING = /(?:set_config\s*\(\s*'|\bset\s+(?:session\s+)?)([a-z_][\w
 /** Effects that set parameters back. */
 const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
 
+/** A statement that was prepared well enough cannot be used: somebody has changed a definition behind our back. */
+function isStale({ failed, sqlstate, owed }: ClientExchange): boolean {
+  if (!failed || (owed?.refused !== 'bind' && owed?.refused !== 'describe')) return false;
+  return sqlstate === '0A000' || sqlstate?.startsWith('42') === true;
+}
+
 /** Definitions that have code in them, or decide when it runs. */
 const CODE = /\b(function|procedure|routine|trigger|rule|extension|schema|language|aggregate|owned)\b/i;
 
@@ -114,6 +120,7 @@ export class SessionState {
       server.unnamed = undefined;
       if (!exchange.simple && !exchange.parseConfirmed && request.parsedUnnamed) this.names.unnamed = undefined;
     }
+    if (isStale(exchange)) this.#place.definitionsChanged(this.#identity.database, false);
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     ran.forEach((statement, at) => {

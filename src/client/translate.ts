@@ -242,7 +242,13 @@ export class Translation {
         undo();
       },
     });
-    for (let old = set.excess(this.#limit); old !== undefined && old !== prepared; old = set.excess(this.#limit)) this.#evict(old);
+    // In a transaction nothing is taken away: should it fail, nothing could be put back.
+    if (this.#server.status === code.STATUS_IDLE) this.#makeRoom(prepared);
+  }
+
+  #makeRoom(kept: Prepared): void {
+    const set = this.#server.prepared;
+    for (let old = set.excess(this.#limit); old !== undefined && old !== kept; old = set.excess(this.#limit)) this.#evict(old);
   }
 
   #evict(old: Prepared): void {

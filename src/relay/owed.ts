@@ -89,9 +89,13 @@ export class OwedList {
     return owed.absorb !== true;
   }
 
+  /** What the server refused, once it has. */
+  refused: OwedTo | undefined;
+
   /** The server refused the frame whose turn it is; it will not get to the rest. Returns the error as the client shall see it. */
   fail(frame: Buffer): Buffer {
     const failed = this.#list[this.#at];
+    this.refused = failed?.to;
     const rest = this.#list.slice(this.#at).reverse();
     this.#at = this.#list.length;
     for (const owed of rest) owed.undo?.(owed === failed);

@@ -218,15 +218,17 @@ export class Channel {
     if (!this.closed) this.#socket.resume();
   }
 
-  /** Sends what is queued, then ends in order; a peer that does not read is cut off after `graceMs`. */
-  end(graceMs = 5000): void {
+  /**
+   * Sends what is queued, then ends our side. What the peer still sends is read and dropped: closing with bytes unread would reset the
+   * connection, and the last words with it. A peer that does not end its side is cut off after `graceMs`.
+   */
+  end(graceMs = 1000): void {
     if (this.closed) return;
     this.flush();
     this.#socket.end();
     this.#socket.resume();
     const timer = setTimeout(() => this.#socket.destroy(), graceMs);
     timer.unref();
-    this.#socket.once('finish', () => this.#socket.destroySoon());
     this.#socket.once('close', () => clearTimeout(timer));
   }
 
