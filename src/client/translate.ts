@@ -31,6 +31,8 @@ export class Translation {
   readonly #limit: number;
   readonly #owed: OwedList | undefined;
   readonly #renamed: Renamed | undefined;
+  /** Something was executed, and may have begun a transaction. */
+  #executes = false;
   #bytes: Buffer = UNNAMED;
   /** Up to where `#bytes` has been sent. */
   #from = 0;
@@ -108,6 +110,7 @@ export class Translation {
     if (item.type === code.QUERY) return this.#query(item);
     const to = OWED_TO[item.type];
     if (to === undefined) return;
+    if (item.type === code.EXECUTE) this.#executes = true;
     if (item.name === undefined || item.target === code.TARGET_PORTAL) return this.#owe({ to });
     if (item.name === '') return this.#unnamed(item, to);
     const prepared = this.#names.named.get(item.name);
@@ -243,7 +246,7 @@ export class Translation {
       },
     });
     // In a transaction nothing is taken away: should it fail, nothing could be put back.
-    if (this.#server.status === code.STATUS_IDLE) this.#makeRoom(prepared);
+    if (this.#server.status === code.STATUS_IDLE && !this.#executes) this.#makeRoom(prepared);
   }
 
   #makeRoom(kept: Prepared): void {
