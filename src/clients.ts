@@ -153,10 +153,12 @@ export class Clients {
     const waitMs = live.sessionSettings(entry.name, request.user).queryWaitMs;
     const deadline = waitMs > 0 ? place.clock.nowMs() + waitMs : Number.POSITIVE_INFINITY;
     const target = { database: live.speaker(entry.name), role: 'any' as const };
-    const reported = await this.welcomes.reported(place, target, credentials, label, deadline).catch((why: WelcomeFailure | 'timeout') => {
-      if (why === 'timeout') throw new Refused(errors.queryWaitTimeout);
-      throw new Refused(why.error ?? errors.connectFailed, why.reason, why.frame === undefined ? undefined : asFatal(why.frame));
-    });
+    const { reported, label: canonical } = await this.welcomes
+      .welcome(place, target, credentials, label, deadline)
+      .catch((why: WelcomeFailure | 'timeout') => {
+        if (why === 'timeout') throw new Refused(errors.queryWaitTimeout);
+        throw new Refused(why.error ?? errors.connectFailed, why.reason, why.frame === undefined ? undefined : asFatal(why.frame));
+      });
     if (client.greeter.channel.closed) throw new Error('client unexpected eof');
     const secret = randomBytes(request.protocol === code.PROTOCOL_3_2 ? 32 : code.CANCEL_KEY_BYTES_3_0);
     const pid = this.#freePid();
@@ -166,7 +168,7 @@ export class Clients {
       user: request.user,
       database: request.database,
       credentials,
-      label,
+      label: canonical,
       applicationName: request.applicationName,
       pid,
       secret,

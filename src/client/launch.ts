@@ -6,6 +6,7 @@ import { bring, prepareAs, prepareFirst } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
+import { STATUS_FAILED } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
 import type { Active } from './phase.ts';
 import type { Request } from './request.ts';
@@ -36,13 +37,15 @@ export interface Launch {
 export function launch(server: Server, { client, request, id, state, complete, label, heldBack, maxPrepared, nowMs }: Launch): Active {
   const { names } = state;
   const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
-  const forget = state.readsSequences(request) && server.sequenceUser !== id;
+  // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
+  const failed = server.status === STATUS_FAILED;
+  const forget = !failed && state.readsSequences(request) && server.sequenceUser !== id;
   if (forget) server.sequenceUser = id;
   exchange.holdsParameters = state.mayRestore(request);
   bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
-  const renamed = request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
+  const renamed = failed || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
-  if (renamed === undefined) {
+  if (renamed === undefined && !failed) {
     for (const [name, prepared] of namedInSql(request.facts(), names)) {
       prepareAs(server, exchange, name, prepared);
       state.keptByName(name, server);

@@ -287,7 +287,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#place.exchangeDone({ session: this, plan: this.#plan, ms, outcome: exchange.failed ? 'error' : 'ok', about: this.request.about });
     this.#tally.queries += 1;
     this.#tally.queryMs += ms;
-    if (exchange.replaced) this.#dropServer(server);
+    if (exchange.spoilt) this.#dropServer(server);
     else {
       this.#status = status;
       this.state.answered(exchange, server, this.request, status);

@@ -23,26 +23,41 @@ const KEPT_LIMIT = 1000;
 /** An application_name that Postgres reports as it was given: printable ASCII, short enough not to be cut. */
 const PLAIN_NAME = /^[\x20-\x7e]{0,63}$/;
 
+export interface Welcome {
+  readonly reported: Reported;
+  /** The client's settings in the server's own words. */
+  readonly label: Label;
+}
+
 export class Welcomes {
-  readonly #kept = new Map<string, Reported>();
+  readonly #kept = new Map<string, Welcome>();
 
   forget(): void {
     this.#kept.clear();
   }
 
-  /** What to report to a client with this label; rejects with a WelcomeFailure, or with 'timeout'. */
-  async reported(place: Place, target: Target, credentials: Credentials, label: Label, deadlineMs: number): Promise<Reported> {
+  /** What to tell a client with this label; rejects with a WelcomeFailure, or with 'timeout'. */
+  async welcome(place: Place, target: Target, credentials: Credentials, label: Label, deadlineMs: number): Promise<Welcome> {
     const name = label.values.get('application_name') ?? '';
     const asked = PLAIN_NAME.test(name) ? without(label, 'application_name') : label;
     const key = JSON.stringify([target.database, credentials.user, [...asked.values]]);
     let known = this.#kept.get(key);
     if (known === undefined) {
-      known = await ask(place, target, credentials, asked, deadlineMs);
+      const reported = await ask(place, target, credentials, asked, deadlineMs);
+      known = { reported, label: canonical(asked, reported) };
       if (this.#kept.size >= KEPT_LIMIT) this.#kept.delete(this.#kept.keys().next().value!);
       this.#kept.set(key, known);
     }
-    return asked === label ? known : withParameter(known, 'application_name', name);
+    if (asked === label) return known;
+    const withName = new Map(known.label.values).set('application_name', name);
+    return { reported: withParameter(known.reported, 'application_name', name), label: intern(withName) };
   }
+}
+
+/** Values as the server reports them: `sql` alone would mean something else on a connection whose DateStyle was `German, DMY`. */
+function canonical(label: Label, reported: Reported): Label {
+  const known = new Map([...reported.values].map(([name, value]) => [name.toLowerCase(), value]));
+  return label.values.size === 0 ? label : intern(new Map([...label.values].map(([name, value]) => [name, known.get(name) ?? value])));
 }
 
 function without(label: Label, name: string): Label {
@@ -68,7 +83,7 @@ function ask(place: Place, target: Target, credentials: Credentials, label: Labe
 }
 
 function askServer(server: Server, label: Label, resolve: (reported: Reported) => void, reject: (failure: WelcomeFailure) => void): void {
-  if (server.label === label) {
+  if (server.label === label && label.values.size === 0) {
     const reported = server.reported;
     server.owner.release(server);
     return resolve(reported);
@@ -88,5 +103,6 @@ function askServer(server: Server, label: Label, resolve: (reported: Reported) =
     }),
   );
   server.unnamed = undefined;
-  server.send(replayFrames(server.label, label));
+  // From nothing: what an earlier client had set must not shine through.
+  server.send(replayFrames(undefined, label));
 }

@@ -6,7 +6,7 @@ import { InternalExchange } from '../server/exchange.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import { type Label, replayFrames, withoutIdentity } from '../server/settings.ts';
-import { PARSE } from '../wire/codes.ts';
+import { PARSE, STATUS_IDLE } from '../wire/codes.ts';
 import { frame, sync } from '../wire/write.ts';
 import type { ClientExchange } from './exchange.ts';
 
@@ -33,12 +33,14 @@ export function prepareAs(server: Server, exchange: ClientExchange, name: string
 }
 
 function inFront(server: Server, exchange: ClientExchange, frames: Buffer): void {
+  const isNew = server.status === STATUS_IDLE;
   server.unnamed = undefined;
   server.enqueue(
     new InternalExchange((_, outcome) => {
       if (outcome.ok) return exchange.pump(server);
-      server.label = undefined;
-      if (outcome.error !== undefined) exchange.answerInstead(outcome.error);
+      // Where the server was new to the session its block is ours alone; else the client's own transaction has failed with it.
+      if (isNew) server.label = undefined;
+      if (outcome.error !== undefined) exchange.answerInstead(outcome.error, isNew);
     }),
   );
   server.send(frames);

@@ -48,6 +48,7 @@ export class ClientExchange implements Exchange {
   parseConfirmed = false;
   /** What was in front of it failed: the client gets this instead of the answer. */
   #instead: Buffer | undefined;
+  spoilt = false;
   #begun = false;
 
   constructor(client: ExchangeClient, simple: boolean, open: boolean, startedMs: number) {
@@ -62,18 +63,15 @@ export class ClientExchange implements Exchange {
     return this.owed;
   }
 
-  /** The replay in front of it was refused: nothing of the answer is for the client but this error. */
-  answerInstead(error: Buffer): void {
-    this.#instead = error;
+  /** What is in front of it was refused: nothing of the answer is for the client but this error. `spoilt`: nor is the server, any more. */
+  answerInstead(error: Buffer, spoilt: boolean): void {
+    this.#instead ??= error;
+    this.spoilt ||= spoilt;
   }
 
   /** Nothing of the answer has come yet. */
   get answerless(): boolean {
     return !this.#begun;
-  }
-
-  get replaced(): boolean {
-    return this.#instead !== undefined;
   }
 
   /** COPY FROM STDIN is running and the client's data is wanted. */
@@ -105,7 +103,8 @@ export class ClientExchange implements Exchange {
       case code.NOTICE_RESPONSE:
         return true;
       case code.PARAMETER_STATUS:
-        if (this.holdsParameters) return false;
+        // Postgres reports them last, and what we put back ourselves must come before.
+        if (this.holdsParameters || this.owed !== undefined) return false;
         this.#client.parametersChanged(server);
         return true;
       case code.ERROR_RESPONSE:
