@@ -11,6 +11,7 @@ GRANT diff_a, diff_b TO diff_plain;
 `;
 
 export const SCHEMA = `
+DROP SCHEMA public;
 CREATE SCHEMA f;
 GRANT USAGE ON SCHEMA f TO public;
 CREATE FUNCTION f.set(name text, value text) RETURNS text LANGUAGE plpgsql AS
