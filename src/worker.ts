@@ -112,7 +112,7 @@ class Worker {
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
       definitionsChanged: (database, code) => {
         this.#texts.definitionsChanged();
-        if (code) this.#learnt.forgetHiddenCode(database);
+        if (code !== undefined) this.#learnt.codeChanged(database, code);
         this.#pools.definitionsChanged(this.#live.speaker(database));
       },
       learnt: this.#learnt,
@@ -232,16 +232,13 @@ class Worker {
       disable: (database) => void live.disabled.add(database),
       kill: (database) => this.#kill(database),
       killClient: (id) => {
-        clients.sessions.get(id)?.fail(errors.killedByAdmin);
-        return clients.sessions.has(id) || this.#killed(id);
+        const session = clients.sessions.get(id);
+        session?.fail(errors.killedByAdmin);
+        return session !== undefined;
       },
       shutdown: (mode) => this.shutdown(mode),
       route: (database, sql) => this.#route(database, sql),
     };
-  }
-
-  #killed(_id: number): boolean {
-    return false;
   }
 
   async #pause(database: string | undefined): Promise<boolean> {

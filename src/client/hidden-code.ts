@@ -16,6 +16,8 @@ export interface HiddenCode {
   /** Relations that run code when they are read, and when they are written; names without schema. */
   readonly onRead: ReadonlySet<string>;
   readonly onWrite: ReadonlySet<string>;
+  /** A definition has changed since: any relation may run code. */
+  readonly everywhere: boolean;
   /** Operators of the user's own. */
   readonly operators: ReadonlySet<string>;
 }
@@ -28,6 +30,7 @@ export const ANYTHING: HiddenCode = {
   onRead: new Set(),
   onWrite: new Set(),
   operators: new Set(),
+  everywhere: true,
 };
 
 /** Built-in functions that change a session; the catalog does not record that a view or a default depends on them. */
@@ -68,8 +71,16 @@ SELECT
  (SELECT pg_catalog.string_agg(DISTINCT c.relname, E'\n') FROM on_write JOIN pg_catalog.pg_class c ON c.oid = on_write.oid),
  (SELECT pg_catalog.string_agg(DISTINCT o.oprname, E'\n') FROM pg_catalog.pg_operator o JOIN own ON own.oid = o.oprnamespace)`;
 
-/** The question as frames, ending in Sync; one row. */
-export const hiddenCodeFrames: Buffer = Buffer.concat([parse('', HIDDEN_CODE, []), bind('', '', [], []), execute('', 0), sync]);
+const run = (text: string): Buffer => Buffer.concat([parse('', text, []), bind('', '', [], []), execute('', 0)]);
+
+/** The question as frames, ending in Sync; one row. Compiling it would take a second where running it takes some milliseconds. */
+export const hiddenCodeFrames: Buffer = Buffer.concat([
+  run('BEGIN ISOLATION LEVEL READ COMMITTED'),
+  run('SET LOCAL jit = off'),
+  run(HIDDEN_CODE),
+  run('COMMIT'),
+  sync,
+]);
 
 export function readHiddenCode(row: readonly (string | null)[]): HiddenCode {
   const list = (text: string | null | undefined) => (text ?? '').split('\n').filter((name) => name !== '');
@@ -80,7 +91,22 @@ export function readHiddenCode(row: readonly (string | null)[]): HiddenCode {
     onRead: new Set(list(row[3])),
     onWrite: new Set(list(row[4])),
     operators: new Set(list(row[5])),
+    everywhere: false,
   };
+}
+
+/** Parameters with a dot in their names that a text sets: a script, a DO block, the body of a function. */
+export function settingsIn(text: string): string[] {
+  return [...text.matchAll(NAMED_SETTING)].map(([, name]) => name!.toLowerCase());
+}
+
+const NAMED_SETTING = /(?:set_config\s*\(\s*'|\bset\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)/gi;
+const MADE_UP_SETTING = /set_config\s*\(\s*[^'\s]/i;
+
+/** What is known after a definition has changed by this text, until the catalog is read again. */
+export function afterChange(code: HiddenCode, text: string): HiddenCode {
+  const settings = [...new Set([...code.settings, ...settingsIn(text)])];
+  return { ...code, settings, dynamic: code.dynamic || MADE_UP_SETTING.test(text), currval: true, everywhere: true };
 }
 
 /** May the statement run code that its text does not name? `code` undefined: nobody has looked yet. */
@@ -89,7 +115,7 @@ export function runsHiddenCode(
   code: HiddenCode | undefined,
 ): boolean {
   if (operators.some((name) => name.startsWith('::'))) return true;
-  if (code === undefined) return relations.length > 0;
+  if (code === undefined || code.everywhere) return relations.length > 0;
   if (operators.some((name) => code.operators.has(name))) return true;
   return relations.some(({ access, name }) => (access === 'write' ? code.onWrite : code.onRead).has(name));
 }

@@ -77,8 +77,8 @@ export interface Place {
   database(name: string): Database | undefined;
   policy(database: string, user: string): SessionPolicy;
   catalog(database: string): Catalog | undefined;
-  /** A definition was changed through this database: what its catalog said is not to be believed. `code`: one that has code in it. */
-  definitionsChanged(database: string, code: boolean): void;
+  /** A definition was changed through this database: what its catalog said is not to be believed. `code`: its text, where it has code in it. */
+  definitionsChanged(database: string, code: string | undefined): void;
   readonly learnt: Learnings;
   /** Who server connections for this user log in as. */
   serverUser(database: string, user: string): string;

@@ -10,7 +10,7 @@ import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
 import { type Found, lastRow, readAudit, sendAudit } from './audit.ts';
-import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, runsHiddenCode } from './hidden-code.ts';
+import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, runsHiddenCode, settingsIn } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import { AUDITED, EVEN_ON_ERROR, MAY_END, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, Tally } from './place.ts';
@@ -40,8 +40,6 @@ const MAY_DRAW: ReadonlySet<string> = new Set([
   'ddl',
   'other',
 ]);
-/** Parameters with a dot in their names that a DO block or a script sets. */
-const NAMED_SETTING = /(?:set_config\s*\(\s*'|\bset\s+(?:session\s+)?)([a-z_][\w$]*\.[\w$.]+)/gi;
 
 /** Effects that set parameters back. */
 const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
@@ -120,7 +118,7 @@ export class SessionState {
       server.unnamed = undefined;
       if (!exchange.simple && !exchange.parseConfirmed && request.parsedUnnamed) this.names.unnamed = undefined;
     }
-    if (isStale(exchange)) this.#place.definitionsChanged(this.#identity.database, false);
+    if (isStale(exchange)) this.#place.definitionsChanged(this.#identity.database, undefined);
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     ran.forEach((statement, at) => {
@@ -134,7 +132,7 @@ export class SessionState {
     const { effects, verb } = statement;
     for (const effect of effects) {
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
-      if (effect.kind === 'ddl') this.#place.definitionsChanged(this.#identity.database, CODE.test(request.text ?? ''));
+      if (effect.kind === 'ddl') this.#definitionChanged(request.text ?? '');
       if (effect.kind === 'ddl' && this.#maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
       if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
       this.#pinBy(effect, verb, server, request);
@@ -185,6 +183,10 @@ export class SessionState {
     return /\bpg_temp/i.test(request.text ?? '') || (this.label.values.get('search_path')?.includes('pg_temp') ?? false);
   }
 
+  #definitionChanged(text: string): void {
+    this.#place.definitionsChanged(this.#identity.database, CODE.test(text) ? text : undefined);
+  }
+
   /** What survives the error of the statement that did it. */
   #failed({ effects, verb }: Ran, server: Server, request: Request): void {
     for (const effect of effects) {
@@ -205,7 +207,7 @@ export class SessionState {
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
   #opaque(what: string, server: Server, request: Request): void {
     this.#auditWanted = true;
-    for (const [, name] of (request.text ?? '').matchAll(NAMED_SETTING)) this.#namedSettings.add(name!.toLowerCase());
+    for (const name of settingsIn(request.text ?? '')) this.#namedSettings.add(name);
     this.#pin('opaque', what, server);
   }
 

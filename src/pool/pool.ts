@@ -350,12 +350,14 @@ export class Pool implements ServerOwner, BudgetMember {
     for (const { server } of this.servers()) server.closeNeeded = true;
   }
 
-  /** The configuration no longer has this pool: nobody new gets in, who waits is refused, servers close as they come back. */
-  close(failure: ConnectFailure): void {
+  /** The configuration no longer has this pool: servers close as they come back, and who waits is handed out, in order. */
+  close(reason: string): readonly Waiter[] {
     this.#closed = true;
-    this.retireAll(failure.reason);
-    this.#refuseAll(failure);
+    this.retireAll(reason);
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
     for (const budget of this.#parts.budgets) budget.leave(this);
+    return waiting;
   }
 
   /** Closes every connection now, whatever runs on it. */

@@ -33,6 +33,8 @@ export interface PoolEntry {
   readonly database: string;
   readonly user: string;
   readonly host: Host | undefined;
+  /** Who asked for it first: whose secret its connections use. */
+  readonly login: Login;
 }
 
 export interface PoolsParts {
@@ -145,8 +147,14 @@ export class Pools {
   }
 
   #from({ pool }: PoolEntry, waiter: Waiter): Server | Line {
-    return pool.acquire(waiter) ?? { leave: () => pool.leave(waiter) };
+    const server = pool.acquire(waiter);
+    if (server !== undefined) return server;
+    // The line that counts is the last one: a new configuration may have moved the waiter.
+    this.#lineOf.set(waiter, pool);
+    return { leave: () => this.#lineOf.get(waiter)?.leave(waiter) };
   }
+
+  readonly #lineOf = new WeakMap<Waiter, Pool>();
 
   #awaitRole(database: string, roleWaiter: RoleWaiter): Line {
     const waiters = this.#roleWaiters.get(database) ?? new Set();
@@ -210,7 +218,7 @@ export class Pools {
         server === undefined ? this.#parts.log(`${entry.name}/${user}: ${text}`) : this.#parts.serverLog(server, text),
     });
     if (this.#allPaused || this.#paused.has(entry.name)) pool.pause();
-    const made: PoolEntry = { pool, database: entry.name, user, host };
+    const made: PoolEntry = { pool, database: entry.name, user, host, login };
     this.#pools.set(key, made);
     return made;
   }
@@ -356,17 +364,22 @@ export class Pools {
     for (const { pool } of this.#of(database)) pool.retireAll(reason);
   }
 
-  /** The entry is gone or means something else: its pools end, new ones are made on demand. */
+  /** The entry is gone or means something else: its pools end, new ones are made on demand. Who waits goes on waiting there. */
   drop(database: string): void {
-    const changed = { error: errors.databaseChanged, reason: 'database configuration changed' };
-    for (const [key, entry] of this.#pools) {
-      if (entry.database !== database) continue;
+    const waiting: [Login, Waiter][] = [];
+    for (const [key, { database: name, pool, login }] of this.#pools) {
+      if (name !== database) continue;
       this.#pools.delete(key);
-      this.#leaving.add(entry.pool);
-      entry.pool.close(changed);
+      this.#leaving.add(pool);
+      for (const waiter of pool.close('database configuration changed')) waiting.push([login, waiter]);
     }
     this.#hosts.get(database)?.stop();
     this.#hosts.delete(database);
+    // A read can wait for the primary as well.
+    for (const [login, waiter] of waiting) {
+      const got = this.acquire(database, 'primary', login, waiter);
+      if (!('leave' in got)) waiter.granted(got);
+    }
   }
   readonly #leaving = new Set<Pool>();
 
