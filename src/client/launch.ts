@@ -46,9 +46,10 @@ export function launch(server: Server, { client, request, id, state, complete, l
   const renamed = failed || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
   if (renamed === undefined && !failed) {
-    for (const [name, prepared] of namedInSql(request.facts(), names)) {
-      prepareAs(server, exchange, name, prepared);
-      state.keptByName(name, server);
+    for (const name of namedInSql(request.facts())) {
+      const prepared = names.named.get(name);
+      if (prepared !== undefined) prepareAs(server, exchange, name, prepared);
+      if (prepared !== undefined || request.gives(name)) state.keptByName(name, server);
     }
   }
   const plain = complete && renamed === undefined && Translation.isPlain(request, server, names);

@@ -87,6 +87,11 @@ export class Request {
     return about === undefined || typeof about === 'string' ? about : latin1(about.body, 0, about.body.indexOf(0));
   }
 
+  /** Whether a statement of this name is parsed here. */
+  gives(name: string): boolean {
+    return this.#parsed.get(name) !== undefined;
+  }
+
   /** Facts of all that is executed here. */
   facts(): readonly Facts[] {
     return this.simple === undefined ? this.executed.filter((facts) => facts !== undefined) : [this.simple];

@@ -13,7 +13,7 @@
  */
 import type { Database, Plan, Target } from '../../routing/index.ts';
 import type { ClientExchange, ExchangeClient } from '../relay/exchange.ts';
-import { cleanAndRelease, cleaningOf, failTransaction, letGo } from '../server/cleaning.ts';
+import { cleanAndRelease, cleaningOf, failTransaction, letGo, trimPrepared } from '../server/cleaning.ts';
 import type { ConnectFailure } from '../server/connect.ts';
 import type { Lost } from '../server/exchange.ts';
 import { changedParameters, type Reported } from '../server/reported.ts';
@@ -108,7 +108,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   begin(rest: Buffer): void {
     if (rest.length > 0) this.#input.onChunk(rest);
   }
-
   received(bytes: number): void {
     this.#tally.receivedBytes += bytes;
   }
@@ -319,6 +318,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   #transactionOver(server: Server, nowMs: number): void {
     this.#tally.transactions += 1;
     this.#tally.transactionMs += nowMs - this.transactionSinceMs;
+    trimPrepared(server, this.#policy.maxPreparedStatements);
     if (this.state.pinned || this.#policy.mode === 'session') return;
     this.#held = undefined;
     this.#heldTarget = undefined;
@@ -349,7 +349,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   }
 
   serverDrained(): void {
-    this.#input.flow();
+    this.flow();
   }
   drained(): void {
     this.#held?.resume();

@@ -10,17 +10,17 @@ import type { StatementNames } from './statements.ts';
 const NAMING: ReadonlySet<string> = new Set(['prepare', 'execute', 'deallocate']);
 
 /**
- * Statements of the protocol that a request's SQL names where the text cannot be changed (several statements, CREATE TABLE AS EXECUTE, SQL
- * inside the extended protocol): they must exist on the server under the client's own name.
+ * Names of prepared statements that a request's SQL speaks of where the text cannot be changed (several statements, CREATE TABLE AS EXECUTE,
+ * SQL inside the extended protocol): what they name must be on the server under the client's own name.
  */
-export function namedInSql(all: readonly Facts[], names: StatementNames): [string, Prepared][] {
-  const found = new Map<string, Prepared>();
-  if (names.named.size === 0) return [];
-  for (const { kind, name } of all.flatMap(({ statements }) => statements.flatMap(({ effects }) => effects))) {
-    const prepared = name === undefined || !NAMING.has(kind) ? undefined : names.named.get(name);
-    if (prepared !== undefined) found.set(name!, prepared);
+export function namedInSql(all: readonly Facts[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const { statements } of all) {
+    for (const { effects } of statements) {
+      for (const { kind, name } of effects) if (name !== undefined && NAMING.has(kind)) found.add(name);
+    }
   }
-  return [...found];
+  return found;
 }
 
 /** PREPARE name, EXECUTE name, DEALLOCATE [PREPARE] name: the words before the name. */

@@ -167,6 +167,7 @@ export class SessionState {
   keptByName(name: string, server: Server): void {
     this.names.named.delete(name);
     this.names.inSql.add(name);
+    this.#auditWanted = true;
     this.#pin('prepare', `prepare ${name}`, server);
   }
 
@@ -278,6 +279,7 @@ export class SessionState {
       if (!found[reason]) this.#pins.remove(reason);
       else this.#pin(reason, 'found by audit', server);
     }
+    if (!found.prepare) this.names.inSql.clear();
     if (!code.dynamic) this.#pins.remove('opaque');
     this.settings.learn(server, found.settings, asked);
   }

@@ -3,8 +3,8 @@
  * given back, or closed where nothing undoes what the session did. A server that is not proven clean never reaches another client.
  */
 
-import { STATUS_IDLE } from '../wire/codes.ts';
-import { query } from '../wire/write.ts';
+import { CLOSE, STATUS_IDLE, TARGET_STATEMENT } from '../wire/codes.ts';
+import { frame, query, sync } from '../wire/write.ts';
 import { InternalExchange } from './exchange.ts';
 import type { Server } from './server.ts';
 import { CLEAN } from './settings.ts';
@@ -49,6 +49,22 @@ export function cleaningOf(
   if (resetQuery === undefined || resetQuery.trim() === '') return queries;
   // A reset query that we do not know may take prepared statements away: then none may be believed to be there.
   return DISCARD_ALL.test(resetQuery) ? [...queries, resetQuery] : [...queries, resetQuery, 'DISCARD ALL'];
+}
+
+/** Takes away the least recently used statements above the limit, behind what is under way; nothing waits for it. */
+export function trimPrepared(server: Server, limit: number): void {
+  const closes: Buffer[] = [];
+  for (let old = server.prepared.excess(limit); old !== undefined; old = server.prepared.excess(limit)) {
+    server.prepared.delete(old);
+    closes.push(frame(CLOSE, [Buffer.from([TARGET_STATEMENT]), old.name]));
+  }
+  if (closes.length === 0) return;
+  server.enqueue(
+    new InternalExchange((_, outcome) => {
+      if (!outcome.ok && !server.closed) server.close('prepared statements could not be closed');
+    }),
+  );
+  server.send(Buffer.concat([...closes, sync]));
 }
 
 /** What the session that lets go has done to its server, and how its pool mode cleans. */
