@@ -132,6 +132,7 @@ export class Intake implements FrameSink {
     switch (type) {
       case code.SYNC:
       case code.FLUSH:
+        if (exchange.failed) this.#session.request.sent();
         this.#session.keep(type, chunk, start, end);
         if (type === code.SYNC) exchange.ended();
         this.#session.sendMore(active);
