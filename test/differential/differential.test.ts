@@ -35,10 +35,7 @@ describe('random session scripts', () => {
       deadlineMs: performance.now() + LIMIT_MS,
       shrinkMs: SHRINK_MS,
     });
-    assert.deepEqual(
-      findings.map((finding) => printFinding(finding, SEED)),
-      [],
-    );
+    for (const finding of findings) assert.fail(printFinding(finding, SEED));
   });
 
   it('have the same answers twice from Postgres itself, so that a difference means something', async () => {
@@ -52,9 +49,6 @@ describe('random session scripts', () => {
       shrinkMs: 0,
       self: true,
     });
-    assert.deepEqual(
-      findings.map((finding) => printFinding(finding, SEED)),
-      [],
-    );
+    for (const finding of findings) assert.fail(printFinding(finding, SEED));
   });
 });

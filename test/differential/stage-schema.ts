@@ -80,5 +80,9 @@ CREATE PROCEDURE harness.reset(n int) LANGUAGE plpgsql AS $reset$
   END $reset$;
 `;
 
-/** A placeholder that every session has, with a value that nobody sets. */
-export const databaseSettings = (name: string): string => `ALTER DATABASE ${name} SET app.a = 'base'`;
+/**
+ * `app.a` is a placeholder that every session has, with a value that nobody sets. A session can lock itself out, by a transaction that it
+ * prepared: then it is told soon.
+ */
+export const databaseSettings = (name: string): string =>
+  `ALTER DATABASE ${name} SET app.a = 'base'; ALTER DATABASE ${name} SET lock_timeout = '1500ms'`;
