@@ -115,6 +115,10 @@ class Worker {
         if (code !== undefined) this.#learnt.codeChanged(database, code);
         this.#pools.definitionsChanged(this.#live.speaker(database));
       },
+      defaultsChanged: () => {
+        this.#pools.retire(undefined, 'defaults of roles or databases changed');
+        this.#clients.welcomes.forget();
+      },
       learnt: this.#learnt,
       serverUser: (database, user) => this.#live.entry(database)?.user ?? user,
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),
@@ -346,7 +350,6 @@ class Worker {
   pauseAll(): void {
     void this.#pause(undefined);
   }
-
   resumeAll(): void {
     this.#resume(undefined);
   }

@@ -79,6 +79,8 @@ export interface Place {
   catalog(database: string): Catalog | undefined;
   /** A definition was changed through this database: what its catalog said is not to be believed. `code`: its text, where it has code in it. */
   definitionsChanged(database: string, code: string | undefined): void;
+  /** ALTER ROLE or ALTER DATABASE … SET: connections of before do not have what new sessions must find. */
+  defaultsChanged(): void;
   readonly learnt: Learnings;
   /** Who server connections for this user log in as. */
   serverUser(database: string, user: string): string;

@@ -132,6 +132,7 @@ export class SessionState {
     const { effects, verb } = statement;
     for (const effect of effects) {
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
+      if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
       if (effect.kind === 'ddl') this.#definitionChanged(request.text ?? '');
       if (effect.kind === 'ddl' && this.#maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
       if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
