@@ -122,10 +122,10 @@ export class Request {
     return this.items.length === 0;
   }
 
-  /** Adds a whole frame. */
-  add(type: number, chunk: Buffer, start: number, end: number, reading: Reading): void {
+  /** Adds a whole frame; `byValues`: its statements are routed by the values in them. */
+  add(type: number, chunk: Buffer, start: number, end: number, reading: Reading, byValues: boolean): void {
     const at = this.#copy(chunk, start, end);
-    this.items.push(this.#decode(type, at, this.length, reading));
+    this.items.push(this.#decode(type, at, this.length, reading, byValues));
   }
 
   #copy(chunk: Buffer, start: number, end: number): number {
@@ -141,11 +141,11 @@ export class Request {
     return at;
   }
 
-  #decode(type: number, start: number, end: number, reading: Reading): Item {
+  #decode(type: number, start: number, end: number, reading: Reading, byValues: boolean): Item {
     switch (type) {
       case code.QUERY: {
         const text = queryText(this.bytes, start, end);
-        if (text !== undefined) this.simple = this.#texts.textOf(text, reading).facts;
+        if (text !== undefined) this.simple = byValues ? this.#texts.textOf(text, reading).facts : this.#texts.queryFacts(text, reading);
         this.about = text;
         return { type, start, end };
       }

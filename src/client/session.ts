@@ -112,7 +112,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#tally.receivedBytes += bytes;
   }
   keep(type: number, chunk: Buffer, start: number, end: number): void {
-    this.request.add(type, chunk, start, end, readingOf(this.#reported));
+    this.request.add(type, chunk, start, end, readingOf(this.#reported), this.isSharded);
   }
 
   get isSharded(): boolean {

@@ -17,6 +17,8 @@ export interface Text {
   typed: Map<string, Prepared> | undefined;
   /** The generation of definitions in which they were prepared. */
   generation: number;
+  /** It stands for all texts that differ from it in numbers only, and only for what does not depend on them. */
+  readonly shaped?: boolean;
 }
 
 /** How the text of a session must be read. */
@@ -72,6 +74,15 @@ export const TOO_LARGE: Facts = Object.freeze({
   statements: Object.freeze([Object.freeze({ ...NOT_READABLE.statements[0]!, opaque: 'the statement is too large to be read' })]),
 });
 
+const SHAPED_TEXT_LIMIT = 4096;
+const NOT_SHAPED = /['"$\\]|--|\/\*/;
+const NUMBER = /\b\d+(?:\.\d+)?\b/g;
+const SHAPED_VERBS: ReadonlySet<string> = new Set(['select', 'insert', 'update', 'delete']);
+
+function isShaped({ verb, effects, opaque }: Facts['statements'][number]): boolean {
+  return SHAPED_VERBS.has(verb) && effects.length === 0 && opaque === undefined;
+}
+
 let nextName = 1;
 
 /** The cache. Bounded by two generations: what was used since the last turn-over survives it. */
@@ -119,17 +130,36 @@ export class Texts {
 
   textOf(text: string, reading: Reading): Text {
     const young = reading.standardConformingStrings ? this.#young.get(text) : undefined;
-    if (young !== undefined) {
+    if (young !== undefined && young.shaped !== true) {
       this.hits += 1;
       return young;
     }
     return this.#older(text, reading);
   }
 
+  /**
+   * The Facts of a Query that is not routed by its values: numbers in it are all the same then. Only where numbers can change nothing else
+   * either: plain reads and writes, without any effect, in a text with no quotes and no comments.
+   */
+  queryFacts(text: string, reading: Reading): Facts {
+    if (!reading.standardConformingStrings || text.length > SHAPED_TEXT_LIMIT || NOT_SHAPED.test(text))
+      return this.textOf(text, reading).facts;
+    const shape = text.replace(NUMBER, '0');
+    const known = this.#young.get(shape) ?? this.#old.get(shape);
+    if (known?.shaped === true) {
+      this.hits += 1;
+      return known.facts;
+    }
+    const found = this.textOf(text, reading);
+    if (found.facts.understood && found.facts.statements.every(isShaped)) this.#keep(shape, { ...found, shaped: true });
+    return found.facts;
+  }
+
   #older(text: string, reading: Reading): Text {
     const cacheable =
       text.length <= CACHED_TEXT_LIMIT && reading.standardConformingStrings && (reading.encoding === 'UTF8' || ASCII.test(text));
-    const old = cacheable ? this.#old.get(text) : undefined;
+    const kept = cacheable ? this.#old.get(text) : undefined;
+    const old = kept?.shaped === true ? undefined : kept;
     if (old !== undefined) this.hits += 1;
     else this.misses += 1;
     const found = old ?? { facts: this.#analyze(text, reading), untyped: undefined, typed: undefined, generation: this.#generation };
