@@ -116,6 +116,7 @@ export function runsHiddenCode(
 ): boolean {
   if (operators.some((name) => name.startsWith('::'))) return true;
   if (code === undefined || code.everywhere) return relations.length > 0;
-  if (operators.some((name) => code.operators.has(name))) return true;
+  // As written: perhaps with its schema.
+  if (operators.some((name) => code.operators.has(name.slice(name.lastIndexOf('.') + 1)))) return true;
   return relations.some(({ access, name }) => (access === 'write' ? code.onWrite : code.onRead).has(name));
 }

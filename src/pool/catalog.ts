@@ -83,7 +83,7 @@ class LoadedCatalog implements Catalog {
   }
 
   isVolatileOperator(name: string): boolean {
-    return this.#operators.has(name);
+    return this.#operators.has(name.slice(name.lastIndexOf('.') + 1));
   }
 }
 

@@ -141,7 +141,7 @@ export class Pool implements ServerOwner, BudgetMember {
       this.#cancelling.add(server);
       return;
     }
-    const reason = this.#closeReason(server);
+    const reason = this.#paused ? 'pause mode' : this.#closeReason(server);
     if (reason !== undefined) return this.#close(server, reason);
     if (this.#handOver(server)) return;
     this.#idle.push(server);
