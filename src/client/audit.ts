@@ -5,10 +5,10 @@
  * Parameters of the user's own (`app.x`) are in no catalog view: those that the database's functions name (`hidden-code.ts`) are asked for one
  * by one.
  */
-import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
+import { NAME_PREFIX } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
-import { DATA_ROW, PARSE } from '../wire/codes.ts';
-import { bind, execute, frame, sync } from '../wire/write.ts';
+import { DATA_ROW } from '../wire/codes.ts';
+import { bind, execute, parse, sync } from '../wire/write.ts';
 import { rowValues } from './rows.ts';
 
 /** What a server was found to have. */
@@ -35,22 +35,13 @@ const QUESTION = `SELECT
   (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01') FROM pg_catalog.pg_settings WHERE source = 'session'),
   (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name, true), E'\\x01') FROM pg_catalog.unnest($1::pg_catalog.text[]) name)`;
 
-/** The question as a statement that each server prepares once. */
-const AUDIT: Prepared = {
-  name: Buffer.from(`${NAME_PREFIX}audit\0`),
-  body: Buffer.concat([Buffer.from(`${QUESTION}\0`), Buffer.from([0, 0])]),
-  facts: { statements: [], understood: true, params: 1 },
-  types: [],
-};
-
-/** Asks one server, ending in Sync; `names`: parameters to ask for besides those that pg_settings shows. */
+/**
+ * Asks one server, ending in Sync; `names`: parameters to ask for besides those that pg_settings shows. By the unnamed statement: a client may
+ * look at the names of prepared statements, and must not find one of ours.
+ */
 export function sendAudit(server: Server, names: readonly string[]): void {
-  if (!server.prepared.use(AUDIT)) {
-    server.prepared.add(AUDIT);
-    server.send(frame(PARSE, [AUDIT.name, AUDIT.body]));
-  }
   const list = `{${names.map((name) => `"${name.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
-  server.send(Buffer.concat([bind('', AUDIT.name.subarray(0, -1), [], [Buffer.from(list, 'latin1')]), execute('', 0), sync]));
+  server.send(Buffer.concat([parse('', QUESTION, []), bind('', '', [], [Buffer.from(list, 'latin1')]), execute('', 0), sync]));
 }
 
 /** `user`: who the server connection logged in as. */

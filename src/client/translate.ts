@@ -55,7 +55,7 @@ export class Translation {
       // Only of a Parse that comes first is it known, without a list, whether an error left it undone.
       if (item.name !== '' || (item.type === code.PARSE && at > 0)) return false;
       if (item.type === code.PARSE) unnamed = onServer = item.prepared;
-      else if (item.type === code.CLOSE) unnamed = onServer = undefined;
+      else if (item.type === code.CLOSE) return false;
       else if (unnamed === undefined || unnamed !== onServer) return false;
     }
     return true;
