@@ -17,6 +17,28 @@ const GATHER_SIZE = 32 * 1024;
 const spare: Buffer[] = [];
 const SPARE_LIMIT = 64;
 
+/**
+ * Buffers for large pieces, given back when they are written: a large value passes in pieces of one read each, and fresh memory for each of
+ * them would pile up faster than it is collected.
+ */
+const largeSpare: Buffer[] = [];
+const LARGE_SPARE_LIMIT = 16;
+
+function takeLarge(length: number): Buffer {
+  if (length > READ_BUFFER.length) return Buffer.allocUnsafeSlow(length);
+  return largeSpare.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER.length);
+}
+
+function giveLarge(buffer: Buffer): void {
+  if (buffer.length === READ_BUFFER.length && largeSpare.length < LARGE_SPARE_LIMIT) largeSpare.push(buffer);
+}
+
+/** Bytes to write, and the buffer that they lie in, where it goes back when they are written. */
+interface Part {
+  readonly bytes: Buffer;
+  readonly whole?: Buffer;
+}
+
 let dirty: Channel[] = [];
 let scheduled = false;
 
@@ -41,7 +63,7 @@ export class Channel {
   #owner: ChannelOwner;
   #gather: Buffer | undefined;
   #gathered = 0;
-  #large: Buffer[] = [];
+  #large: Part[] = [];
   #largeBytes = 0;
   #isDirty = false;
   #wasCongested = false;
@@ -150,15 +172,15 @@ export class Channel {
 
   #writeLarge(chunk: Buffer, start: number, end: number): void {
     if (this.#gathered > 0) this.#setAside();
-    const copy = Buffer.allocUnsafeSlow(end - start);
-    chunk.copy(copy, 0, start, end);
-    this.#large.push(copy);
-    this.#largeBytes += copy.length;
+    const whole = takeLarge(end - start);
+    const length = chunk.copy(whole, 0, start, end);
+    this.#large.push({ bytes: whole.subarray(0, length), whole });
+    this.#largeBytes += length;
     if (this.#largeBytes > HIGH_WATER) this.flush();
   }
 
   #setAside(): void {
-    this.#large.push(this.#gather!.subarray(0, this.#gathered));
+    this.#large.push({ bytes: this.#gather!.subarray(0, this.#gathered) });
     this.#largeBytes += this.#gathered;
     this.#gather = undefined;
     this.#gathered = 0;
@@ -185,7 +207,7 @@ export class Channel {
     if (this.#large.length > 0) {
       if (this.#gathered > 0) this.#setAside();
       socket.cork();
-      for (const part of this.#large) socket.write(part);
+      for (const { bytes, whole } of this.#large) socket.write(bytes, whole === undefined ? undefined : () => giveLarge(whole));
       socket.uncork();
       this.#forget();
     } else if (gather !== undefined && this.#gathered > 0) {
