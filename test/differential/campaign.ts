@@ -42,6 +42,8 @@ export interface CampaignResult {
   readonly scripts: number;
   readonly steps: number;
   readonly findings: readonly Finding[];
+  /** Rounds that were not compared because Postgres itself crashed. */
+  readonly crashed: readonly number[];
 }
 
 function firstDifference(
@@ -107,23 +109,54 @@ async function makeSmall(stage: Stage, other: StageSide, finding: Finding, limit
   return { ...finding, scripts, difference, repeats: true };
 }
 
-/** Plays rounds until there are enough of them, enough findings, or the time is over. */
-export async function campaign(stage: Stage, options: CampaignOptions): Promise<CampaignResult> {
-  const other = options.self ? stage.again : stage.through;
+/** Shown of the servers' logs when one of them is gone. */
+const LOG_END = 3000;
+
+/** The servers are gone: what they said last. */
+function lastWords({ postgres, shardyard }: Stage): string {
+  return [postgres, shardyard].map((server) => server.log().slice(-LOG_END)).join('\n');
+}
+
+/** Postgres 18.4 has sequences of messages that crash it, without Shardyard too. */
+const hasCrashed = ({ postgres }: Stage): boolean => /was terminated by signal/.test(postgres.log());
+
+/** Plays rounds until there are enough of them, enough findings, or the time is over; on a stage of its own. */
+export async function campaign(setStage: () => Promise<Stage>, options: CampaignOptions): Promise<CampaignResult> {
   const findings: Finding[] = [];
+  const crashed: number[] = [];
   let [scripts, steps] = [0, 0];
-  for (let n = options.firstRound; n < options.firstRound + options.rounds; n++) {
-    if (performance.now() > options.deadlineMs || findings.length >= options.findings) break;
-    const round = generateRound(options.seed, n, options);
-    scripts += round.length;
-    steps += round.reduce((sum, script) => sum + script.steps.length, 0);
-    const difference = await playRound(stage.direct, other, round);
-    if (difference === undefined) continue;
-    const finding = await makeSmall(stage, other, { round: n, scripts: round, difference, repeats: false }, options.shrinkMs);
-    findings.push(finding);
-    options.onFinding?.(finding);
+  let stage = await setStage();
+  try {
+    for (let n = options.firstRound; n < options.firstRound + options.rounds; n++) {
+      if (performance.now() > options.deadlineMs || findings.length >= options.findings) break;
+      const round = generateRound(options.seed, n, options);
+      try {
+        const finding = await find(stage, n, round, options);
+        if (finding !== undefined) findings.push(finding);
+        scripts += round.length;
+        steps += round.reduce((sum, script) => sum + script.steps.length, 0);
+      } catch (error) {
+        if (!hasCrashed(stage)) throw new Error(`round ${n} of seed ${options.seed} could not be played: ${error}\n${lastWords(stage)}`);
+        crashed.push(n);
+        await stage.stop().catch(() => {});
+        stage = await setStage();
+      }
+    }
+  } finally {
+    await stage.stop();
   }
-  return { scripts, steps, findings };
+  return { scripts, steps, findings, crashed };
+}
+
+/** Plays a round; what differs, as small as it could be made. */
+async function find(stage: Stage, n: number, round: Round, options: CampaignOptions): Promise<Finding | undefined> {
+  const other = options.self ? stage.again : stage.through;
+  const difference = await playRound(stage.direct, other, round);
+  if (hasCrashed(stage)) throw new Error('Postgres crashed');
+  if (difference === undefined) return undefined;
+  const finding = await makeSmall(stage, other, { round: n, scripts: round, difference, repeats: false }, options.shrinkMs);
+  options.onFinding?.(finding);
+  return finding;
 }
 
 /** Lines of the answers from a little before the first that differs. */

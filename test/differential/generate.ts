@@ -33,22 +33,6 @@ const COMMON: readonly (readonly [number, Kind])[] = [
   [2, 'discard'],
 ];
 
-const STARTUP: readonly Readonly<Record<string, string>>[] = [
-  { application_name: 'start $N' },
-  { TimeZone: 'Asia/Tokyo' },
-  { timezone: 'Europe/Vienna', datestyle: 'german' },
-  { options: '-c work_mem=6MB' },
-  { options: '-c search_path=c$N,public --datestyle=sql -c app.a=started\\ $N' },
-  { options: '-c role=diff_a' },
-  { 'app.a': 'start $N' },
-  { client_encoding: 'LATIN1' },
-  { extra_float_digits: '3', application_name: '' },
-  { statement_timeout: '45678', search_path: 'c$N' },
-  { default_transaction_isolation: 'serializable' },
-  { work_mem: 'wrong' },
-  { nothing_like_this: '1' },
-];
-
 /** Functions by number, for FunctionCall: set_config, pg_advisory_lock, pg_advisory_unlock, pg_advisory_unlock_all, nextval by name is not possible. */
 const CALLS: readonly (readonly [oid: number, name: string, ...values: readonly string[]])[] = [
   [2078, 'set_config', 'app.a', 'called by number', 'f'],
@@ -81,8 +65,8 @@ class Generator {
     return sql.replaceAll('$N', String(this.#slot));
   }
 
-  #statement(): string {
-    return this.#own(this.#random.pick(this.#catalogue.statements[this.#random.weighed(this.#kinds)]));
+  #statement(from: Catalogue['statements'] = this.#catalogue.statements): string {
+    return this.#own(this.#random.pick(from[this.#random.weighed(this.#kinds)]));
   }
 
   #statements(most: number): readonly string[] {
@@ -91,7 +75,7 @@ class Generator {
 
   login(): Login {
     const user = this.#random.chance(70) ? USERS[0] : USERS[1];
-    const parameters = this.#random.chance(45) ? this.#random.pick(STARTUP) : {};
+    const parameters = this.#random.chance(45) ? this.#random.pick(this.#catalogue.startup) : {};
     return { user, parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, this.#own(value)])) };
   }
 
@@ -149,7 +133,9 @@ class Generator {
     const name = this.#random.pick(STATEMENT_NAMES);
     const portal = this.#random.pick(PORTAL_NAMES);
     const rows = this.#random.chance(25) ? 1 : 0;
-    const [sql, ...values] = this.#random.chance(40) ? this.#random.pick(this.#catalogue.withParameters) : ([this.#statement()] as const);
+    const [sql, ...values] = this.#random.chance(40)
+      ? this.#random.pick(this.#catalogue.withParameters)
+      : ([this.#statement(this.#catalogue.single)] as const);
     const parse: Item = { item: 'parse', name, sql: this.#own(sql) };
     const bind: Item = { item: 'bind', portal, statement: name, values: values.map((value) => (value === null ? null : this.#own(value))) };
     const execute: Item = { item: 'execute', portal, rows };

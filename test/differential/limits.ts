@@ -5,13 +5,17 @@
 
 export interface Limit {
   readonly name: string;
-  /** Statements that the limit is about. */
-  readonly statements: RegExp;
+  /** Statements that are left out. */
+  readonly statements?: RegExp;
+  /** Statements that are left out of the extended protocol only. */
+  readonly extended?: RegExp;
+  /** Start-up parameters, as JSON, that are left out. */
+  readonly startup?: RegExp;
 }
 
 export const LIMITS: readonly Limit[] = [
-  { name: 'a reset that the text does not show', statements: /f\.run\('RESET|set_config\([^)]*(NULL|\$)/i },
-  { name: 'a reset of an identity given at start-up', statements: /\bRESET ROLE\b|SESSION AUTHORIZATION|ROLE (NONE|DEFAULT)/i },
+  { name: 'a reset that the text does not show', statements: /f\.run\('RESET|set_config\([^)]*NULL|set_config\('app.a', \$1/i },
+  { name: 'a role given at start-up', startup: /role=/ },
   { name: 'names of prepared statements in SQL that a function runs', statements: /f\.run\('(DEALLOCATE|PREPARE|EXECUTE)/i },
-  { name: 'names behind DISCARD ALL in the same write', statements: /^(DISCARD|DEALLOCATE) ALL/i },
+  { name: 'names behind DISCARD ALL in the same write', extended: /^(DISCARD|DEALLOCATE) ALL/i },
 ];

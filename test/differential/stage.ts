@@ -32,6 +32,7 @@ export interface Stage {
   /** The same server and database as `direct`, to test the harness itself. */
   readonly again: StageSide;
   readonly shardyard: Shardyard;
+  readonly postgres: Postgres;
   stop(): Promise<void>;
 }
 
@@ -181,6 +182,8 @@ class DatabaseSide implements StageSide {
 async function connect(postgres: Postgres, database: string): Promise<pg.Client> {
   const { socketDir: host, port, user, password } = postgres;
   const client = new pg.Client({ host, port, user, password, database });
+  // A server that ends fails the next question, which says so.
+  client.on('error', () => {});
   await client.connect();
   return client;
 }
@@ -216,6 +219,7 @@ export async function setStage(settings: readonly string[] = []): Promise<Stage>
     await connect(postgres, 'through'),
     new pg.Client({ host: '127.0.0.1', port: shardyard.port, user: 'postgres', database: 'shardyard' }),
   ];
+  console.on('error', () => {});
   await console.connect();
   const direct = new DatabaseSide({ target: postgres, admin: directAdmin, database: 'direct', sessions: 1 });
   const expected = await direct.newSessions();
@@ -228,8 +232,9 @@ export async function setStage(settings: readonly string[] = []): Promise<Stage>
     again: new DatabaseSide({ target: postgres, admin: directAdmin, database: 'direct', sessions: 1, expected }),
     through: new DatabaseSide({ target: shardyard, admin: throughAdmin, database: 'through', sessions: POOL_SIZE, expected, refresh }),
     shardyard,
+    postgres,
     stop: async () => {
-      for (const client of [directAdmin, throughAdmin, console]) await client.end();
+      for (const client of [directAdmin, throughAdmin, console]) await client.end().catch(() => {});
       try {
         await shardyard.stop();
       } finally {

@@ -4,6 +4,8 @@
  * answers must be Postgres's. The functions of schema `f` are in stage-schema.ts.
  */
 
+import type { Limit } from './limits.ts';
+
 /** SQL with parameters, and values for them. */
 export type Bound = readonly [sql: string, ...values: readonly (string | null)[]];
 
@@ -403,6 +405,22 @@ const WITH_PARAMETERS: readonly Bound[] = [
   ["SELECT timestamptz '2020-01-02 03:04:05+00' + $1::interval", '1 hour'],
 ];
 
+const STARTUP: readonly Readonly<Record<string, string>>[] = [
+  { application_name: 'start $N' },
+  { TimeZone: 'Asia/Tokyo' },
+  { timezone: 'Europe/Vienna', datestyle: 'german' },
+  { options: '-c work_mem=6MB' },
+  { options: '-c search_path=c$N,public --datestyle=sql -c app.a=started\\ $N' },
+  { options: '-c role=diff_a' },
+  { 'app.a': 'start $N' },
+  { client_encoding: 'LATIN1' },
+  { extra_float_digits: '3', application_name: '' },
+  { statement_timeout: '45678', search_path: 'c$N' },
+  { default_transaction_isolation: 'serializable' },
+  { work_mem: 'wrong' },
+  { nothing_like_this: '1' },
+];
+
 /** Questions about the session's state, whose answer must be the same. */
 export const PROBES: readonly string[] = [
   "SELECT name, setting FROM pg_settings WHERE setting <> boot_val AND context IN ('user', 'superuser') AND name NOT LIKE 'transaction_%' ORDER BY 1",
@@ -419,18 +437,30 @@ export const PROBES: readonly string[] = [
 /** What a campaign chooses from. */
 export interface Catalogue {
   readonly statements: Readonly<Record<Kind, readonly string[]>>;
+  /** For the extended protocol. */
+  readonly single: Readonly<Record<Kind, readonly string[]>>;
   readonly withParameters: readonly Bound[];
+  /** Start-up parameters. */
+  readonly startup: readonly Readonly<Record<string, string>>[];
 }
 
-/** The statements that none of the patterns is found in. A kind may not become empty. */
-export function catalogueWithout(patterns: readonly RegExp[]): Catalogue {
-  const wanted = (sql: string): boolean => !patterns.some((pattern) => pattern.test(sql));
-  const statements = Object.fromEntries(
-    Object.entries(STATEMENTS).map(([kind, list]) => {
-      const left = list.filter(wanted);
-      if (left.length === 0) throw new Error(`no statement of the kind ${kind} is left`);
-      return [kind, left];
-    }),
-  );
-  return { statements: statements as unknown as Catalogue['statements'], withParameters: WITH_PARAMETERS.filter(([sql]) => wanted(sql)) };
+function kindsWithout(patterns: readonly RegExp[]): Catalogue['statements'] {
+  const kinds = Object.entries(STATEMENTS).map(([kind, list]) => {
+    const left = list.filter((sql) => !patterns.some((pattern) => pattern.test(sql)));
+    if (left.length === 0) throw new Error(`no statement of the kind ${kind} is left`);
+    return [kind, left];
+  });
+  return Object.fromEntries(kinds) as Catalogue['statements'];
+}
+
+/** The statements that none of the patterns is found in, and none of the limits is about. A kind may not become empty. */
+export function catalogueWithout(patterns: readonly RegExp[], limits: readonly Limit[] = []): Catalogue {
+  const everywhere = [...patterns, ...limits.flatMap(({ statements }) => statements ?? [])];
+  const single = [...everywhere, ...limits.flatMap(({ extended }) => extended ?? [])];
+  return {
+    statements: kindsWithout(everywhere),
+    single: kindsWithout(single),
+    withParameters: WITH_PARAMETERS.filter(([sql]) => !single.some((pattern) => pattern.test(sql))),
+    startup: STARTUP.filter((parameters) => !limits.some(({ startup }) => startup?.test(JSON.stringify(parameters)))),
+  };
 }
