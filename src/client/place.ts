@@ -3,8 +3,9 @@
  * of other sessions, or of configuration files.
  */
 import type { Catalog, Database, PinReason, Plan, Target } from '../../routing/index.ts';
-import type { PoolMode } from '../config/config.ts';
+import type { SessionSettings } from '../live.ts';
 import type { Waiter } from '../pool/pool.ts';
+import type { Line } from '../pool/pools.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Clock } from '../timers.ts';
@@ -13,26 +14,9 @@ import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Texts } from './statements.ts';
 
-/** The line that a waiter stands in. */
-export interface Line {
-  leave(): void;
-}
-
-/** What holds for a session at this moment; asked at the start of each exchange, so that a reload is obeyed by the next one. Milliseconds; 0: no limit. */
-export interface SessionPolicy {
-  readonly mode: PoolMode;
-  readonly clientIdleMs: number;
-  readonly idleTransactionMs: number;
-  readonly transactionMs: number;
-  readonly queryMs: number;
-  readonly queryWaitMs: number;
-  readonly queryWaitNotifyMs: number;
-  readonly maxPreparedStatements: number;
-  readonly resetQuery: string;
-  readonly resetAlways: boolean;
-  /** Longest statement that is read whole, in bytes. */
-  readonly statementLimit: number;
-}
+/** What holds for a session at this moment; asked at the start of each exchange, so that a reload is obeyed by the next one. */
+export type SessionPolicy = SessionSettings;
+export type { Line };
 
 /** Counted for each database entry; plain numbers. Times in milliseconds. */
 export interface Tally {
