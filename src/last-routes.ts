@@ -69,7 +69,7 @@ export class LastRoutes {
       detail: plan.kind === 'reject' ? plan.message : plan.detail,
       statement: statementOf(slot.about),
       ms: slot.ms,
-      outcome: slot.outcome,
+      outcome: slot.outcome === 'ok' || slot.outcome === 'refused' ? slot.outcome : 'error',
     };
   }
 }

@@ -39,7 +39,7 @@ export interface ExchangeDone {
   readonly session: { readonly identity: SessionIdentity; readonly server: Server | undefined };
   readonly plan: Plan | undefined;
   readonly ms: number;
-  readonly outcome: 'ok' | 'error' | 'refused';
+  readonly outcome: 'ok' | 'error' | 'refused' | 'lost' | 'canceled';
   /** The exchange's first statement: its text (latin1), or what was prepared. */
   readonly about: string | Prepared | undefined;
 }

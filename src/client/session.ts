@@ -28,7 +28,7 @@ import { Input, type InputOwner } from './input.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { launch } from './launch.ts';
 import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
-import type { Place, SessionPolicy, Tally } from './place.ts';
+import type { ExchangeDone, Place, SessionPolicy, Tally } from './place.ts';
 import { planOf } from './plan-of.ts';
 import { Request } from './request.ts';
 import { SessionState } from './state.ts';
@@ -118,7 +118,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   get isSharded(): boolean {
     return this.#place.database(this.identity.database)?.kind === 'sharded';
   }
-
   flow(): void {
     this.#input.flow();
   }
@@ -126,11 +125,9 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#send(readyForQuery(this.#status));
     this.#enter(IDLE);
   }
-
   get outputFull(): boolean {
     return this.#phase.at === 'active' && this.#phase.server.congested;
   }
-
   // -- facts, plan, server ----------------------------------------------------------------------------------------------------------
 
   /** Sends the request on its way; `complete`: nothing more belongs to the exchange. */
@@ -147,7 +144,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
       case 'transaction':
         return this.#holdBack(plan);
       case 'reject':
-        this.#place.exchangeDone({ session: this, plan, ms: 0, outcome: 'refused', about: this.request.about });
+        this.#count('refused', 0);
         return this.refuse(errors.refused(plan));
     }
   }
@@ -224,7 +221,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   #holdBack(plan: Extract<Plan, { kind: 'transaction' }>): void {
     if (plan.verb === 'begin') this.transactionSinceMs = this.#place.clock.nowMs();
     const { frames, status } = this.#heldBack.answer(plan.verb, this.request, this.state.names, this.#status);
-    this.#place.exchangeDone({ session: this, plan, ms: 0, outcome: 'ok', about: this.request.about });
+    this.#count('ok', 0);
     this.#status = status;
     this.#send(frames);
     this.request.clear();
@@ -279,11 +276,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   #send(frame: Buffer): void {
     this.channel.write(frame);
   }
-
   answered(exchange: ClientExchange, server: Server, status: number): void {
     const now = this.#place.clock.nowMs();
     const ms = now - exchange.startedMs;
-    this.#place.exchangeDone({ session: this, plan: this.#plan, ms, outcome: exchange.failed ? 'error' : 'ok', about: this.request.about });
+    this.#count(exchange.failed ? 'error' : 'ok', ms);
     this.#tally.queries += 1;
     this.#tally.queryMs += ms;
     if (exchange.spoilt) this.#dropServer(server);
@@ -313,6 +309,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.request.clear();
     this.#enter(IDLE);
     this.#input.resume();
+  }
+
+  #count(outcome: ExchangeDone['outcome'], ms: number): void {
+    this.#place.exchangeDone({ session: this, plan: this.#plan, ms, outcome, about: this.request.about });
   }
 
   #transactionOver(server: Server, nowMs: number): void {
@@ -379,6 +379,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#phase = CLOSED;
     this.#input.stop();
     if (phase.at === 'waiting') phase.line.leave();
+    else if (phase.at === 'active') this.#count(byUs ? 'lost' : 'canceled', this.#place.clock.nowMs() - phase.exchange.startedMs);
     const server = this.#held;
     this.#held = undefined;
     const { mode, resetAlways, resetQuery } = this.#policy;
