@@ -380,11 +380,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#input.stop();
     if (phase.at === 'waiting') phase.line.leave();
     else if (phase.at === 'active') this.#count(byUs ? 'lost' : 'canceled', this.#place.clock.nowMs() - phase.exchange.startedMs);
-    const server = this.#held;
+    const [server, { mode, resetAlways }] = [this.#held, this.#policy];
     this.#held = undefined;
-    const { mode, resetAlways, resetQuery } = this.#policy;
-    const resets = mode === 'session' || resetAlways ? resetQuery : undefined;
-    letGo(server, { busy: phase.at === 'active', ...this.state.leftBehind, resetQuery: resets, reason: byUs ? reason : undefined });
+    const resetQuery = mode === 'session' || resetAlways ? this.#policy.resetQuery : undefined;
+    letGo(server, { busy: phase.at === 'active', ...this.state.leftBehind, resetQuery, reason: byUs ? reason : undefined });
     this.state.end();
     this.#watcher.sessionClosed(this, reason, byUs);
     this.channel.end();
