@@ -115,7 +115,8 @@ export function runsHiddenCode(
   code: HiddenCode | undefined,
 ): boolean {
   if (operators.some((name) => name.startsWith('::'))) return true;
-  if (code === undefined || code.everywhere) return relations.length > 0;
+  if (code === undefined) return relations.length > 0 || operators.length > 0;
+  if (code.everywhere && (relations.length > 0 || operators.some((name) => name.includes('.')))) return true;
   // As written: perhaps with its schema.
   if (operators.some((name) => code.operators.has(name.slice(name.lastIndexOf('.') + 1)))) return true;
   return relations.some(({ access, name }) => (access === 'write' ? code.onWrite : code.onRead).has(name));

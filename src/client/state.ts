@@ -51,7 +51,8 @@ function isStale({ failed, sqlstate, owed }: ClientExchange): boolean {
 }
 
 /** Definitions that have code in them, or decide when it runs. */
-const CODE = /\b(function|procedure|routine|trigger|rule|extension|schema|language|aggregate|owned)\b/i;
+const CODE =
+  /\b(function|procedure|routine|trigger|rule|extension|schema|language|aggregate|owned|view|domain|operator|cast|type|policy|default|check|constraint|generated|index|rename)\b/i;
 
 /** One session's state, and the only one who changes it. */
 export class SessionState {
