@@ -34,8 +34,4 @@ export class HeldBack {
     this.#texts = [];
     return frames;
   }
-
-  get any(): boolean {
-    return this.#texts.length > 0;
-  }
 }

@@ -122,12 +122,6 @@ export class Texts {
     return preparedOf(text, types, body);
   }
 
-  /** Forgets everything, as after a reload that chose another parser. */
-  clear(): void {
-    this.#young = new Map();
-    this.#old = new Map();
-  }
-
   textOf(text: string, reading: Reading): Text {
     const young = reading.standardConformingStrings ? this.#young.get(text) : undefined;
     if (young !== undefined && young.shaped !== true) {

@@ -64,11 +64,9 @@ export class Pool implements ServerOwner, BudgetMember {
   #failure: { readonly atMs: number; readonly failure: ConnectFailure } | undefined;
   #paused = false;
   #closed = false;
-  #idleSince: number;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
-    this.#idleSince = parts.clock.nowMs();
     for (const budget of parts.budgets) budget.join(this);
   }
 
@@ -103,11 +101,6 @@ export class Pool implements ServerOwner, BudgetMember {
 
   waiters(): Iterable<Waiter> {
     return this.#waiting;
-  }
-
-  /** The last failure to connect, while no connection has succeeded since. */
-  get lastFailure(): ConnectFailure | undefined {
-    return this.#failure?.failure;
   }
 
   /** A server at once, or undefined: then the waiter is in line and will be called. */
@@ -256,7 +249,6 @@ export class Pool implements ServerOwner, BudgetMember {
       (server) => {
         this.#opening -= 1;
         this.#failure = undefined;
-        this.#idleSince = this.#parts.clock.nowMs();
         this.#active.add(server);
         if (this.#closed) return server.close('database configuration changed');
         this.release(server);
@@ -363,10 +355,5 @@ export class Pool implements ServerOwner, BudgetMember {
   /** Closes every connection now, whatever runs on it. */
   closeAll(reason: string): void {
     for (const { server } of [...this.servers()]) server.close(reason);
-  }
-
-  /** Nothing is open, nobody waits, and it has been so since this time. */
-  get emptySinceMs(): number | undefined {
-    return this.size === 0 && this.#waiting.size === 0 ? this.#idleSince : undefined;
   }
 }

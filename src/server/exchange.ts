@@ -2,8 +2,7 @@
  * An exchange as a server connection sees it: one entry of its queue, which says what becomes of the answer. Those of clients forward it
  * (`src/client/exchange.ts`); Shardyard's own absorb it (here): settings replay, a held-back BEGIN, a health check, a reset.
  */
-import { ERROR_RESPONSE, STATUS_IDLE } from '../wire/codes.ts';
-import { messageFields } from '../wire/read.ts';
+import { ERROR_RESPONSE } from '../wire/codes.ts';
 import type { Server } from './server.ts';
 
 /** Why an exchange will get no (further) answer. */
@@ -70,12 +69,3 @@ export class InternalExchange implements Exchange {
     this.#done(server, error === undefined ? { ok: false, status: 0 } : { ok: false, status: 0, error });
   }
 }
-
-/** The message of an ErrorResponse frame, for logs. */
-export function errorText(frame: Buffer | undefined): string {
-  if (frame === undefined) return 'connection lost';
-  const fields = messageFields(frame, 0, frame.length);
-  return `${fields.severity ?? 'ERROR'} ${fields.message ?? ''}`;
-}
-
-export const isIdle = (status: number): boolean => status === STATUS_IDLE;
