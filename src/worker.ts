@@ -1,8 +1,9 @@
 /**
- * Puts the process together: the only file that knows every part. It starts them, gives each what it needs, carries out what the console
- * and signals ask for, and stops them. It decides nothing about statements.
+ * Puts the process together: the only file that knows every part. It starts them, gives each what it needs, carries out what
+ * signals ask for, and stops them. It decides nothing about statements.
  */
-import { explain, loadParsers, route } from '../routing/index.ts';
+import { loadParsers } from '../routing/index.ts';
+import { createActions } from './actions.ts';
 import type { AdminView, ShutdownMode } from './admin/view.ts';
 import { readSecrets, type Secrets } from './auth/secrets.ts';
 import type { ExchangeDone, Place, SessionPolicy } from './client/place.ts';
@@ -11,8 +12,7 @@ import { Clients } from './clients.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError, problemText } from './config/error.ts';
 import { loadConfig, notImplementedText } from './config/load.ts';
-import { setSetting } from './config/show.ts';
-import { busyServers, createInspection } from './inspect.ts';
+import { createInspection } from './inspect.ts';
 import { LastRoutes } from './last-routes.ts';
 import { Learnt } from './learnt.ts';
 import { type Listener, listen } from './listener.ts';
@@ -201,88 +201,23 @@ class Worker {
     if (this.#shutdown !== undefined) this.#mayEnd();
   }
 
-  // -- what the console may do ------------------------------------------------------------------------------------------------------
-
   #makeView(): AdminView {
-    const live = this.#live;
-    const pools = this.#pools;
-    const clients = this.#clients;
-    const inspection = createInspection({
-      live,
-      clients,
-      pools,
+    const parts = {
+      live: this.#live,
+      clients: this.#clients,
+      pools: this.#pools,
+      texts: this.#texts,
       statistics: this.#statistics,
       lastRoutes: this.#lastRoutes,
       startedAt: new Date(),
       shuttingDown: () => this.#shutdown !== undefined,
-      port: () => this.#listener?.port ?? live.config.settings.listen_port,
+      port: () => this.#listener?.port ?? this.#live.config.settings.listen_port,
       nowMs: () => systemClock.nowMs(),
-    });
-    return {
-      ...inspection,
-      findDatabase: (name, register) => {
-        if (name === 'pgbouncer' || name === 'shardyard') return { paused: false, disabled: false, admin: true };
-        const entry = register ? live.register(name) : live.entry(name);
-        return entry && { paused: pools.isPaused(name), disabled: live.disabled.has(name), admin: false };
-      },
       reload: () => this.reload(),
-      set: (key, value) => this.#apply(setSetting(live.config, key, value)),
-      pause: (database) => this.#pause(database),
-      resume: (database) => this.#resume(database),
-      suspend: () => Promise.resolve(true),
-      reconnect: (database) => pools.retire(database, 'obsolete connection'),
-      waitClose: async (database) => void (await until(() => pools.closing(database) === 0)),
-      enable: (database) => void live.disabled.delete(database),
-      disable: (database) => void live.disabled.add(database),
-      kill: (database) => this.#kill(database),
-      killClient: (id) => {
-        const session = clients.sessions.get(id);
-        session?.fail(errors.killedByAdmin);
-        return session !== undefined;
-      },
-      shutdown: (mode) => this.shutdown(mode),
-      route: (database, sql) => this.#route(database, sql),
+      apply: (config: Config) => this.#apply(config),
+      shutdown: (mode: ShutdownMode) => this.shutdown(mode),
     };
-  }
-
-  async #pause(database: string | undefined): Promise<boolean> {
-    this.#pools.pause(database);
-    return await until(
-      () => busyServers(this.#clients, database) === 0 && this.#pools.openConnections(database) === 0,
-      () => (database === undefined ? !this.#pools.allPaused : !this.#pools.isPaused(database)),
-    );
-  }
-
-  #resume(database: string | undefined): void {
-    this.#pools.resume(database);
-  }
-
-  #kill(database: string | undefined): void {
-    this.#pools.pause(database);
-    for (const session of [...this.#clients.sessions.values()])
-      if (database === undefined || session.identity.database === database) session.fail(errors.killedByAdmin);
-    this.#pools.closeAll(database, 'admin forced disconnect');
-  }
-
-  #route(name: string, sql: string): readonly string[] {
-    const database = this.#live.database(name) ?? (this.#live.register(name) && this.#live.database(name));
-    if (database === undefined) throw new Error(`no such database: ${name}`);
-    const { facts } = this.#texts.textOf(Buffer.from(sql, 'utf8').toString('latin1'), {
-      encoding: 'UTF8',
-      standardConformingStrings: true,
-    });
-    const catalog = this.#pools.catalog(this.#live.speaker(name));
-    const view = {
-      inTransaction: false,
-      pinned: false,
-      readOnly: false,
-      clientEncoding: 'UTF8',
-      ...(catalog === undefined ? {} : { catalog }),
-    };
-    return explain(
-      route(facts, () => undefined, database, view),
-      database,
-    );
+    return { ...createInspection(parts), ...createActions(parts) };
   }
 
   /** Reads the file anew: all of it holds from the next exchange on, or nothing has changed. Rejects with ConfigError. */
@@ -348,10 +283,10 @@ class Worker {
   }
 
   pauseAll(): void {
-    void this.#pause(undefined);
+    void this.#view.pause();
   }
   resumeAll(): void {
-    this.#resume(undefined);
+    this.#view.resume();
   }
 
   get shuttingDown(): boolean {
@@ -360,15 +295,6 @@ class Worker {
 
   get log(): RootLog {
     return this.#log;
-  }
-}
-
-/** Waits, a tick at a time, until something holds: true; or something else does: false. */
-async function until(holds: () => boolean, over: () => boolean = () => false): Promise<boolean> {
-  for (;;) {
-    if (over()) return false;
-    if (holds()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

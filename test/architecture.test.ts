@@ -20,6 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts', 'src/signals', 'src/learnt'],
   ['src/clients'],
   ['src/inspect'],
+  ['src/actions'],
   ['src/worker'],
   ['src/cli', 'src/daemon', 'src/describe', 'src/main', 'src/offline', 'src/pidfile'],
 ];
