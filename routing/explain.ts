@@ -23,6 +23,7 @@ const whys: Readonly<Record<Why, string>> = {
   not_proven: 'not proven to need one shard only',
   key_change: 'the row would have to move to another shard',
   wrong_shard: 'the session holds another shard',
+  session_state: 'the configuration rejects this kind of session state',
 };
 
 const place = (name: string, database: Database | undefined): string => {

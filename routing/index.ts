@@ -5,6 +5,17 @@ export type { Effect, EffectKind, Facts, FunctionName, Operand, Relation, Statem
 export type { BoundValue, Catalog, Operands, PinReason, Plan, Role, Routable, RouteOptions, Target, View, Why } from './plan.ts';
 export { route, routeAll } from './route.ts';
 export {
+  defaultStateActions,
+  refuseState,
+  type StateAction,
+  type StateActions,
+  type StateKind,
+  stateKindNames,
+  stateKindOf,
+  stateKinds,
+  stateRefusal,
+} from './session-state.ts';
+export {
   buildTopology,
   type Database,
   type DatabaseSpec,

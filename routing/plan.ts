@@ -3,6 +3,7 @@
  * The same `why` feeds the metrics label, the log, the console and `shardyard route`.
  */
 import type { Facts, FunctionName } from './facts.ts';
+import type { StateKind } from './session-state.ts';
 
 export type Role = 'primary' | 'replica' | 'any';
 
@@ -27,26 +28,11 @@ export type Why =
   | 'cross_shard'
   | 'not_proven'
   | 'key_change'
-  | 'wrong_shard';
+  | 'wrong_shard'
+  | 'session_state'; // a kind of session state that the configuration rejects
 
 /** A kind of session state that keeps a server connection. */
-export type PinReason =
-  | 'set'
-  | 'role'
-  | 'temp'
-  | 'hold'
-  | 'advisory'
-  | 'listen'
-  | 'prepare'
-  | 'load'
-  | 'seed'
-  | 'sequence'
-  | 'snapshot'
-  | 'slot'
-  | 'dblink'
-  | 'stats'
-  | 'opaque'
-  | 'portal';
+export type PinReason = StateKind;
 
 export type Plan =
   | { readonly kind: 'one'; readonly target: Target; readonly why: Why; readonly detail: string }

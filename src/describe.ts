@@ -13,12 +13,17 @@ function listeners(config: Config): string {
   return places.length === 0 ? 'nowhere: listen_addr and unix_socket_dir are empty' : places.join(', ');
 }
 
+const isState = (key: string): boolean => key.startsWith('session_state.') || key === 'state_audit' || key === 'leak_sentinel';
 const isTime = (key: string): boolean => key.endsWith('_timeout') || key === 'server_lifetime';
 
 /** Undefined values are left out; times are in seconds, as in the file. */
 function pairs(values: Readonly<Record<string, unknown>>): string {
   const known = Object.entries(values).filter(([, value]) => value !== undefined);
-  return known.map(([key, value]) => `${key}=${isTime(key) ? `${Number(value) / 1000}s` : value}`).join(', ');
+  const shown = (key: string, value: unknown): string => {
+    if (isTime(key)) return `${Number(value) / 1000}s`;
+    return key === 'leak_sentinel' ? `${value}%` : String(value);
+  };
+  return known.map(([key, value]) => `${key}=${shown(key, value)}`).join(', ');
 }
 
 function poolLimits(entry: DatabaseEntry, config: Config): string {
@@ -31,6 +36,7 @@ function poolLimits(entry: DatabaseEntry, config: Config): string {
     reserve_pool_size: some(entry.reserve_pool_size ?? settings.reserve_pool_size),
     max_db_connections: some(entry.max_db_connections ?? settings.max_db_connections),
     max_db_client_connections: some(entry.max_db_client_connections ?? settings.max_db_client_connections),
+    ...Object.fromEntries(Object.entries(entry).filter(([key]) => isState(key))),
   });
 }
 

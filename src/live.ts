@@ -2,9 +2,17 @@
  * The configuration that holds now. RELOAD and SET replace one reference; everyone else asks here at the start of an exchange and keeps
  * nothing. Databases that the `*` line stands for are registered here when a client first asks for them.
  */
-import { type Database, findDatabase } from '../routing/index.ts';
-import type { Config, DatabaseEntry } from './config/config.ts';
+import { type Database, defaultStateActions, findDatabase, type StateActions, stateKindNames } from '../routing/index.ts';
+import type { Config, DatabaseEntry, UserEntry } from './config/config.ts';
 import { databaseFor } from './config/load.ts';
+
+/** What is done with session state. */
+export interface StateRules {
+  readonly actions: StateActions;
+  /** Some kind is refused: each statement is looked at before it is sent. */
+  readonly rejects: boolean;
+  readonly audit: 'off' | 'opaque' | 'always';
+}
 
 /** What holds for the sessions of one user on one database. Milliseconds; 0: no limit. */
 export interface SessionSettings {
@@ -19,6 +27,9 @@ export interface SessionSettings {
   readonly resetQuery: string;
   readonly resetAlways: boolean;
   readonly statementLimit: number;
+  readonly state: StateRules;
+  /** Share of releases, from 0 to 1, that the leak sentinel looks at. */
+  readonly leakShare: number;
 }
 
 export class Live {
@@ -109,8 +120,20 @@ export class Live {
       resetQuery: settings.server_reset_query,
       resetAlways: settings.server_reset_query_always,
       statementLimit: settings.statement_size_limit,
+      state: stateRules(settings, entry, user),
+      leakShare: (user?.leak_sentinel ?? entry?.leak_sentinel ?? settings.leak_sentinel) / 100,
     };
   }
+}
+
+function stateRules(settings: Config['settings'], entry: DatabaseEntry | undefined, user: UserEntry | undefined): StateRules {
+  const chosen = { ...defaultStateActions };
+  for (const kind of stateKindNames) {
+    const key = `session_state.${kind}` as const;
+    chosen[kind] = user?.[key] ?? entry?.[key] ?? settings[key];
+  }
+  const rejects = Object.values(chosen).includes('reject');
+  return { actions: chosen, rejects, audit: user?.state_audit ?? entry?.state_audit ?? settings.state_audit };
 }
 
 /** Do two versions of an entry lead to the same servers, logged in the same way? Sizes and timeouts may differ: they are asked each time. */

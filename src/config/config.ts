@@ -2,10 +2,17 @@
  * The shape of a checked configuration: typed, immutable, one value for each reload. Built only by `load.ts`;
  * the settings themselves are listed once, in `settings.ts`, and `Settings` is inferred from that table.
  */
-import type { Reads, Topology } from '../../routing/index.ts';
+import type { Reads, StateAction, StateKind, Topology } from '../../routing/index.ts';
 import type { Settings } from './settings.ts';
 
 export type PoolMode = 'session' | 'transaction' | 'statement';
+
+/** What a line of [databases] or [users] may say of session state. */
+export interface StateKeys extends Readonly<Partial<Record<`session_state.${StateKind}`, StateAction>>> {
+  readonly state_audit?: 'off' | 'opaque' | 'always';
+  /** Per cent of releases. */
+  readonly leak_sentinel?: number;
+}
 
 /** A Postgres host: a TCP host name or address, or a folder (starts with `/`) or abstract name (starts with `@`) of a Unix socket. */
 export interface HostPort {
@@ -14,7 +21,7 @@ export interface HostPort {
 }
 
 /** One line of [databases]. Where a key is undefined, the user's or the global setting holds. */
-export interface DatabaseEntry {
+export interface DatabaseEntry extends StateKeys {
   readonly name: string;
   /** Name of the database on the server. */
   readonly dbname: string;
@@ -48,7 +55,7 @@ export interface DatabaseEntry {
 }
 
 /** One line of [users]. */
-export interface UserEntry {
+export interface UserEntry extends StateKeys {
   readonly name: string;
   readonly pool_mode?: PoolMode;
   readonly pool_size?: number;

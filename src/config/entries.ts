@@ -3,12 +3,13 @@
  * Keys are PgBouncer's (src/loader.c) and ours for databases: `reads`, `shards`, lists of hosts and ports. What names must exist
  * elsewhere in the file is not looked at here (`load.ts`, and routing's buildTopology).
  */
+import { stateKindNames, stateKinds } from '../../routing/index.ts';
 import type { DatabaseEntry, HostPort, PeerEntry, UserEntry } from './config.ts';
 import { type Pair, parsePairs } from './connection-string.ts';
 import type { ConfigProblem } from './error.ts';
 import type { IniEntry } from './ini.ts';
 import { nearest } from './nearest.ts';
-import { type Parsed, parseEnum, parseSeconds } from './values.ts';
+import { type Parsed, parseEnum, parsePercent, parseSeconds } from './values.ts';
 
 /** Takes one problem; where it stands is added by `reportAt`. */
 export type Report = (problem: Omit<ConfigProblem, 'file' | 'line'>) => void;
@@ -51,6 +52,13 @@ const ports = list(port, 'a port from 1 to 65535, or as many as there are hosts,
 const hosts = list(nonEmpty, 'host names, addresses or socket folders, separated by commas');
 const poolMode = oneOf('session', 'transaction', 'statement');
 
+/** What may be said of session state for one database or one user. */
+const stateKeys: Readonly<Record<string, Parse>> = {
+  ...Object.fromEntries(stateKindNames.map((kind) => [`session_state.${kind}`, oneOf(...stateKinds[kind].actions)])),
+  state_audit: oneOf('off', 'opaque', 'always'),
+  leak_sentinel: parsePercent,
+};
+
 const databaseKeys: Readonly<Record<string, Parse>> = {
   dbname: text,
   host: hosts,
@@ -77,6 +85,7 @@ const databaseKeys: Readonly<Record<string, Parse>> = {
   application_name: text,
   reads: oneOf('primary', 'replicas', 'any'),
   shards: list(nonEmpty, 'names of databases of this file, separated by commas'),
+  ...stateKeys,
 };
 /** Names of the keys of a line of [databases]. */
 export const databaseKeyNames: readonly string[] = Object.keys(databaseKeys);
@@ -90,6 +99,7 @@ const shardedKeys = new Set([
   'auth_user',
   'auth_query',
   'auth_dbname',
+  ...Object.keys(stateKeys),
 ]);
 
 const userKeys: Readonly<Record<string, Parse>> = {
@@ -103,6 +113,7 @@ const userKeys: Readonly<Record<string, Parse>> = {
   idle_transaction_timeout: seconds,
   transaction_timeout: seconds,
   client_idle_timeout: seconds,
+  ...stateKeys,
 };
 /** Names of the keys of a line of [users]. */
 export const userKeyNames: readonly string[] = Object.keys(userKeys);

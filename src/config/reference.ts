@@ -13,6 +13,7 @@ function typeText(spec: SettingSpec): string {
   if (spec.type === 'enum') return (spec.values ?? []).map((value) => `\`${value}\``).join(', ');
   if (spec.type === 'seconds') return 'seconds';
   if (spec.type === 'wholeSeconds') return 'whole seconds';
+  if (spec.type === 'percent') return 'percentage';
   if (spec.type === 'int') return spec.unit ?? 'integer';
   return 'text';
 }

@@ -6,9 +6,21 @@
  *
  * To release a setting, set `implemented` to true. An enum may be implemented for some values only (`implementedValues`),
  * and a value that would be unsafe to accept without its implementation is fatal (`refused`: value and reason).
+ * The settings `session_state.<kind>` come from routing's table of the kinds.
  */
+import { type StateAction, type StateKind, stateKindNames, stateKinds } from '../../routing/index.ts';
 
-export type SettingGroup = 'generic' | 'authentication' | 'log' | 'console' | 'timeouts' | 'tls' | 'dangerous' | 'network' | 'shardyard';
+export type SettingGroup =
+  | 'generic'
+  | 'authentication'
+  | 'log'
+  | 'console'
+  | 'timeouts'
+  | 'tls'
+  | 'dangerous'
+  | 'network'
+  | 'shardyard'
+  | 'state';
 
 /** Titles for documents, in the order in which the groups are printed. */
 export const groupTitles: Readonly<Record<SettingGroup, string>> = {
@@ -21,6 +33,7 @@ export const groupTitles: Readonly<Record<SettingGroup, string>> = {
   dangerous: 'Dangerous timeouts',
   network: 'Low-level network',
   shardyard: "Shardyard's own",
+  state: 'Session state',
 };
 
 /**
@@ -28,10 +41,11 @@ export const groupTitles: Readonly<Record<SettingGroup, string>> = {
  * RELOAD leaves what SET has changed unless the file names the setting).
  * - `int`: an integer as strtol reads it with base 0 (0777 is octal, 0x1ff hexadecimal).
  * - `seconds`: a decimal number of seconds, kept in milliseconds. `wholeSeconds`: an integer number of seconds, kept in milliseconds.
+ * - `percent`: a share such as `1%` or `0.5%`, or 0, kept as a number from 0 to 100.
  * - `bool`: 0 or 1; on/off, yes/no and true/false are accepted too.
  */
 export interface SettingSpec {
-  readonly type: 'int' | 'seconds' | 'wholeSeconds' | 'bool' | 'enum' | 'string';
+  readonly type: 'int' | 'seconds' | 'wholeSeconds' | 'percent' | 'bool' | 'enum' | 'string';
   readonly default: string | null;
   readonly reloadable: boolean;
   readonly group: SettingGroup;
@@ -51,6 +65,19 @@ export interface SettingSpec {
 const noTlsYet = 'TLS is not implemented yet, and this value promises an encrypted connection';
 const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 const sslRefused = { require: noTlsYet, 'verify-ca': noTlsYet, 'verify-full': noTlsYet };
+
+type StateSettings = {
+  readonly [Kind in StateKind as `session_state.${Kind}`]: SettingSpec & { readonly type: 'enum'; readonly values: readonly StateAction[] };
+};
+
+function stateSetting(kind: StateKind): SettingSpec {
+  const { actions, doc } = stateKinds[kind];
+  return { type: 'enum', default: actions[0], values: actions, reloadable: true, group: 'state', implemented: true, doc };
+}
+
+const stateSettings = Object.fromEntries(
+  stateKindNames.map((kind) => [`session_state.${kind}`, stateSetting(kind)]),
+) as unknown as StateSettings;
 
 export const settingsTable = {
   // ---- generic
@@ -951,6 +978,41 @@ export const settingsTable = {
     group: 'shardyard',
     implemented: true,
     doc: 'Longest statement that is read whole and analyzed; a longer one counts as not understood.',
+  },
+  log_pins: {
+    type: 'bool',
+    default: '1',
+    reloadable: true,
+    group: 'shardyard',
+    implemented: true,
+    doc: 'Warn of a pin that lasts for `log_pins_after`, and log its end.',
+  },
+  log_pins_after: {
+    type: 'seconds',
+    default: '60',
+    reloadable: true,
+    group: 'shardyard',
+    implemented: true,
+    doc: 'How long a session may be pinned to its server connection before `log_pins` warns of it; 0 for each pin that outlives its statement.',
+  },
+  // ---- session state
+  ...stateSettings,
+  state_audit: {
+    type: 'enum',
+    default: 'opaque',
+    values: ['off', 'opaque', 'always'],
+    reloadable: true,
+    group: 'state',
+    implemented: true,
+    doc: 'When the server is asked what a session has left in it: after statements that may run code which no parser sees, after every transaction, or never. `off` is unsafe: what such code leaves (settings, locks, temporary tables) stays with the server connection for whoever gets it next, as with PgBouncer.',
+  },
+  leak_sentinel: {
+    type: 'percent',
+    default: '1%',
+    reloadable: true,
+    group: 'state',
+    implemented: true,
+    doc: 'Share of releases of a server connection after which it is asked, although nothing is suspected, whether anything was left in it. What is found closes the connection, is logged as a warning and counted in `shardyard_leaks_total`, which must stay 0.',
   },
 } as const satisfies Readonly<Record<string, SettingSpec>>;
 

@@ -41,6 +41,13 @@ const words = new Map([
   ['false', false],
 ]);
 
+/** A share such as `1%` or `0.5%`, or 0; the value is from 0 to 100. */
+export function parsePercent(text: string): Parsed<number> {
+  const digits = /^(?:0|(\d{1,3}(?:\.\d+)?)%)$/.exec(text);
+  const value = Number(digits?.[1] ?? 0);
+  return digits === null || value > 100 ? wrong('0, or a percentage up to 100% such as 1% or 0.5%') : right(value);
+}
+
 /** 0 or 1 (any other integer is true, as in PgBouncer), or a word. */
 export function parseBoolean(text: string): Parsed<boolean> {
   const word = words.get(text.toLowerCase());
@@ -66,6 +73,8 @@ export function parseSetting(spec: SettingSpec, text: string): Parsed<SettingVal
       const seconds = parseInteger(text);
       return seconds.ok ? right(seconds.value * 1000) : seconds;
     }
+    case 'percent':
+      return parsePercent(text);
     case 'bool':
       return parseBoolean(text);
     case 'enum':
@@ -91,6 +100,7 @@ export function printSetting(spec: SettingSpec, value: SettingValue): string | n
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (typeof value === 'string') return value;
   if (spec.type === 'seconds') return formatG(value / 1000);
+  if (spec.type === 'percent') return value === 0 ? '0' : `${value}%`;
   return String(spec.type === 'wholeSeconds' ? value / 1000 : value);
 }
 
