@@ -5,7 +5,7 @@
 import type { Plan } from '../../routing/index.ts';
 import { STATUS_FAILED, STATUS_IDLE, STATUS_TRANSACTION } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
-import { commandTag, localAnswer, onlyText } from './local.ts';
+import { commandTag, type LocalAnswer, localAnswer, onlyText } from './local.ts';
 import type { Request } from './request.ts';
 import type { StatementNames } from './statements.ts';
 
@@ -13,12 +13,7 @@ export class HeldBack {
   #texts: string[] = [];
 
   /** Answers a request that is held back; the status is the session's from now on. */
-  answer(
-    verb: Extract<Plan, { kind: 'transaction' }>['verb'],
-    request: Request,
-    names: StatementNames,
-    status: number,
-  ): { frames: Buffer; status: number } {
+  answer(verb: Extract<Plan, { kind: 'transaction' }>['verb'], request: Request, names: StatementNames, status: number): LocalAnswer {
     const text = onlyText(request);
     const ends = verb === 'commit' || verb === 'rollback';
     if (ends) this.#texts = [];

@@ -2,11 +2,20 @@
  * Answers without a server: to BEGIN and its like while a sharded transaction has no shard yet, and refusals. The request is answered
  * frame by frame, as a server would, whether it came as a Query or through the extended protocol.
  */
+
+import type { Reported } from '../server/reported.ts';
 import * as code from '../wire/codes.ts';
 import { latin1 } from '../wire/read.ts';
 import { bindComplete, closeComplete, commandComplete, noData, parameterDescription, parseComplete, readyForQuery } from '../wire/write.ts';
 import type { Request } from './request.ts';
 import type { StatementNames } from './statements.ts';
+
+/** An answer of our own, as frames; the session's transaction status after it, and what its client has then been told of parameters. */
+export interface LocalAnswer {
+  readonly frames: Buffer;
+  readonly status: number;
+  readonly reported?: Reported;
+}
 
 /** The command tag that Postgres gives a statement which it executes without rows, by its first words. */
 export function commandTag(text: string): string {
@@ -27,13 +36,17 @@ export function commandTag(text: string): string {
   }
 }
 
-/** The frames that answer every item of a request whose statement has this tag, ReadyForQuery included when the request is complete. */
-export function localAnswer(request: Request, names: StatementNames, tag: string, status: number): Buffer {
+/**
+ * The frames that answer every item of a request whose statement has this tag, ReadyForQuery included when the request is complete, and
+ * before that what else is to be told.
+ */
+export function localAnswer(request: Request, names: StatementNames, tag: string, status: number, last: Buffer = NOTHING): Buffer {
   const frames: Buffer[] = [];
   for (const item of request.items) {
     switch (item.type) {
       case code.QUERY:
-        frames.push(commandComplete(tag), readyForQuery(status));
+        names.unnamed = undefined;
+        frames.push(commandComplete(tag), last, readyForQuery(status));
         break;
       case code.PARSE:
         if (item.name === '') names.unnamed = item.prepared;
@@ -55,12 +68,14 @@ export function localAnswer(request: Request, names: StatementNames, tag: string
         frames.push(closeComplete);
         break;
       case code.SYNC:
-        frames.push(readyForQuery(status));
+        frames.push(last, readyForQuery(status));
         break;
     }
   }
   return Buffer.concat(frames);
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** The text of the request's only statement: of its Query, or of the statement that it executes. */
 export function onlyText(request: Request): string {

@@ -21,12 +21,14 @@ import type { Holder, Server } from '../server/server.ts';
 import type { Channel } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
-import { errorResponse, type MessageFields, noticeResponse, parameterStatus, readyForQuery, withPid } from '../wire/write.ts';
+import { errorResponse, type MessageFields, noticeResponse, readyForQuery, withPid } from '../wire/write.ts';
+import { forgetHere } from './forget.ts';
 import { HeldBack } from './held-back.ts';
 import type { SessionIdentity } from './identity.ts';
 import { Input, type InputOwner } from './input.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { launch } from './launch.ts';
+import type { LocalAnswer } from './local.ts';
 import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
 import type { ExchangeDone, Place, SessionPolicy, Tally } from './place.ts';
 import { planOf } from './plan-of.ts';
@@ -74,7 +76,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#plainTarget = { database: identity.database, role: 'primary' };
     this.#tally = place.tally(identity.database);
     this.#policy = place.policy(identity.database, identity.user);
-    this.state = new SessionState(identity, place);
+    this.state = new SessionState(identity, place, reported);
     this.request = new Request(place.texts, this.state.names);
     this.sinceMs = place.clock.nowMs();
     this.#input = new Input(channel, this, new Intake(this), identity.maxPacketBytes);
@@ -128,7 +130,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   get outputFull(): boolean {
     return this.#phase.at === 'active' && this.#phase.server.congested;
   }
-  // -- facts, plan, server ----------------------------------------------------------------------------------------------------------
 
   /** Sends the request on its way; `complete`: nothing more belongs to the exchange. */
   dispatch(complete: boolean): void {
@@ -136,6 +137,9 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     if (database === undefined && this.#held === undefined) return this.fail(errors.databaseRemoved);
     if (this.#held === undefined) this.#policy = this.#place.policy(this.identity.database, this.identity.user);
     this.#complete = complete;
+    const alone = complete && this.#held === undefined && this.#status === code.STATUS_IDLE;
+    const forgotten = alone ? forgetHere(this.request, this.state, this.#reported) : undefined;
+    if (forgotten !== undefined) return this.#answerHere(forgotten);
     const plan = this.#route(database);
     this.#plan = plan;
     switch (plan.kind) {
@@ -216,13 +220,15 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#input.flow();
   }
 
-  // -- answered here ----------------------------------------------------------------------------------------------------------------
-
   #holdBack(plan: Extract<Plan, { kind: 'transaction' }>): void {
     if (plan.verb === 'begin') this.transactionSinceMs = this.#place.clock.nowMs();
-    const { frames, status } = this.#heldBack.answer(plan.verb, this.request, this.state.names, this.#status);
     this.#count('ok', 0);
+    this.#answerHere(this.#heldBack.answer(plan.verb, this.request, this.state.names, this.#status));
+  }
+
+  #answerHere({ frames, status, reported }: LocalAnswer): void {
     this.#status = status;
+    this.#reported = reported ?? this.#reported;
     this.#send(frames);
     this.request.clear();
     this.#enter(IDLE);
@@ -252,12 +258,8 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     });
   }
 
-  // -- the answer -------------------------------------------------------------------------------------------------------------------
-
   answerBegins(server: Server): void {
-    for (const [name, value] of changedParameters(this.#reported, server.reported)) {
-      this.#send(parameterStatus(Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1')));
-    }
+    if (this.#reported !== server.reported) this.#send(changedParameters(this.#reported, server.reported));
     this.#reported = server.reported;
   }
 
@@ -354,8 +356,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   drained(): void {
     this.#held?.resume();
   }
-  // -- the end ----------------------------------------------------------------------------------------------------------------------
-
   #enter(phase: Phase): void {
     if (this.#phase.at === 'closed') return;
     this.#phase = phase;

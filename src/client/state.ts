@@ -6,6 +6,7 @@
 import type { Effect, Facts, PinReason } from '../../routing/index.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
 import { InternalExchange } from '../server/exchange.ts';
+import type { Reported } from '../server/reported.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
@@ -70,7 +71,11 @@ export class SessionState {
   /** Parameters that texts of this session name where only an audit sees them set. */
   readonly #namedSettings = new Set<string>();
 
-  constructor(identity: Pick<SessionIdentity, 'id' | 'label' | 'database' | 'user'>, place: Place) {
+  /** What the client was told of its parameters at its start. */
+  readonly startReported: Reported;
+
+  constructor(identity: Pick<SessionIdentity, 'id' | 'label' | 'database' | 'user'>, place: Place, reported: Reported) {
+    this.startReported = reported;
     this.#identity = identity;
     this.#place = place;
     this.#user = place.serverUser(identity.database, identity.user);
@@ -96,9 +101,10 @@ export class SessionState {
     return { pinned: this.#pins.any, undoable: this.#pins.undoable };
   }
 
-  /** A session that has nothing which DISCARD ALL would take from it. */
-  get isAsStarted(): boolean {
-    return !this.pinned && this.settings.isAsStarted && this.names.isEmpty;
+  /** What the session drew from sequences is not its own any more. */
+  forgetSequences(): void {
+    if (this.sequenceServer?.sequenceUser === this.#identity.id) this.sequenceServer.sequenceUser = undefined;
+    this.sequenceServer = undefined;
   }
 
   /** A request, or a further part of one, goes to a server. */
@@ -289,6 +295,6 @@ export class SessionState {
   /** The session is over. */
   end(): void {
     this.#pins.clear();
-    if (this.sequenceServer?.sequenceUser === this.#identity.id) this.sequenceServer.sequenceUser = undefined;
+    this.forgetSequences();
   }
 }

@@ -207,19 +207,14 @@ export class StatementNames {
   /** Names given by SQL's PREPARE, on the server that the session is pinned to. */
   readonly inSql = new Set<string>();
 
-  get isEmpty(): boolean {
-    return this.named.size === 0 && this.unnamed === undefined;
-  }
-
   /** The transaction is over: Postgres has closed every portal. */
   transactionEnded(): void {
     if (this.portals.size > 0) this.portals.clear();
   }
 
-  /** DEALLOCATE ALL, DISCARD ALL. */
+  /** DEALLOCATE ALL, DISCARD ALL: the unnamed statement stays. */
   forgetAll(): void {
     this.named.clear();
     this.inSql.clear();
-    this.unnamed = undefined;
   }
 }

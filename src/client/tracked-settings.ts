@@ -39,14 +39,20 @@ export class TrackedSettings {
     return this.#label;
   }
 
-  /** Nothing is set but what the client asked for at start-up. */
-  get isAsStarted(): boolean {
-    return this.#label === this.#start && this.#touched.size === 0;
-  }
-
   /** The client asked for something at start-up. */
   get hasStart(): boolean {
     return this.#start.values.size > 0;
+  }
+
+  /** The session is, or was at its start, somebody else than who logged in. */
+  get hasIdentity(): boolean {
+    return IDENTITY.some((name) => this.#label.values.has(name) || this.#start.values.has(name));
+  }
+
+  /** What is set is forgotten: RESET ALL and DISCARD ALL, where no server has anything of it. */
+  backToStart(): void {
+    this.#touched.clear();
+    this.#label = this.#start;
   }
 
   /** Takes in an effect that the server has confirmed; false when it cannot be known which parameter was set. */

@@ -3,6 +3,8 @@
  * comparison of references on the hot path.
  */
 
+import { parameterStatus } from '../wire/write.ts';
+
 export interface Reported {
   /** In the order in which the server reported them first. */
   readonly values: ReadonlyMap<string, string>;
@@ -33,8 +35,8 @@ export function withParameter(reported: Reported, name: string, value: string): 
   return internReported(new Map(reported.values).set(name, value));
 }
 
-/** What a client that knows `from` must be told to know `to`. */
-export function changedParameters(from: Reported, to: Reported): [string, string][] {
-  if (from === to) return [];
-  return [...to.values].filter(([name, value]) => from.values.get(name) !== value);
+/** What a client that knows `from` must be told to know `to`: its ParameterStatus frames. */
+export function changedParameters(from: Reported, to: Reported): Buffer {
+  const changed = from === to ? [] : [...to.values].filter(([name, value]) => from.values.get(name) !== value);
+  return Buffer.concat(changed.map(([name, value]) => parameterStatus(Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1'))));
 }
