@@ -5,7 +5,7 @@
 import { BOTH_SIDES, offSettings } from './analysis-off.ts';
 import { cleanTables, onServer } from './database.ts';
 import { readLoopDelayMs } from './loop-delay.ts';
-import { type Authentication, type Contender, direct, type Ground, startOurs, startPgbouncer } from './poolers.ts';
+import { type Authentication, type Contender, direct, type Ground, knowsPrepared, startOurs, startPgbouncer } from './poolers.ts';
 import { type ContenderName, contenderResult, type Figures, type Outcome, type RowResult, unitOf } from './results.ts';
 import { runCopy } from './run-copy.ts';
 import { runIdle } from './run-idle.ts';
@@ -22,14 +22,15 @@ export interface Bench extends Setting {
   say(text: string): void;
 }
 
-type Kind = Authentication | 'analysis';
+/** Sets of contenders. `sessions`: for prepared statements, when PgBouncer is too old for them in transaction mode. */
+type Kind = Authentication | 'analysis' | 'sessions';
 const WARM_UP_SECONDS = 1;
 
 /** Runs the workloads; calls `onRow` with each result. */
 export async function runAll(bench: Bench, workloads: readonly Workload[], onRow: (row: RowResult) => void): Promise<void> {
   const kept = new Map<Kind, readonly Contender[]>();
   const contenders = async (kind: Kind): Promise<readonly Contender[]> => {
-    const known = kept.get(kind) ?? (await start(bench, kind));
+    const known = kept.get(kind) ?? (kind === 'sessions' ? await withSessions(bench, await contenders('trust')) : await start(bench, kind));
     kept.set(kind, known);
     return known;
   };
@@ -39,7 +40,15 @@ export async function runAll(bench: Bench, workloads: readonly Workload[], onRow
   }
 }
 
-async function start(bench: Bench, kind: Kind): Promise<readonly Contender[]> {
+/** The same contenders, with PgBouncer in session mode. */
+async function withSessions(bench: Bench, others: readonly Contender[]): Promise<readonly Contender[]> {
+  const pgbouncer = await startPgbouncer(bench.ground, 'trust', true);
+  if (pgbouncer === undefined) return others;
+  bench.started.push(pgbouncer);
+  return others.map((contender) => (contender.name === 'pgbouncer' ? pgbouncer : contender));
+}
+
+async function start(bench: Bench, kind: Exclude<Kind, 'sessions'>): Promise<readonly Contender[]> {
   const { ground, started } = bench;
   const contenders: Contender[] = [];
   const add = (contender: Contender | undefined): void => {
@@ -59,10 +68,12 @@ async function start(bench: Bench, kind: Kind): Promise<readonly Contender[]> {
   return contenders;
 }
 
-const kindOf = (workload: Workload): Kind => {
+function kindOf(workload: Workload, { pgbouncer }: Ground): Kind {
   if (workload.kind === 'analysis') return 'analysis';
-  return workload.kind === 'pgbench' && workload.reconnect ? 'scram' : 'trust';
-};
+  if (workload.kind !== 'pgbench') return 'trust';
+  if (workload.protocol === 'prepared' && pgbouncer !== undefined && !knowsPrepared(pgbouncer.version)) return 'sessions';
+  return workload.reconnect ? 'scram' : 'trust';
+}
 
 async function runRow(bench: Bench, workload: Workload, contenders: (kind: Kind) => Promise<readonly Contender[]>): Promise<RowResult> {
   const { name, title, note } = workload;
@@ -70,7 +81,7 @@ async function runRow(bench: Bench, workload: Workload, contenders: (kind: Kind)
   if (workload.kind === 'analysis' && offSettings(bench.off) === undefined) {
     return { ...empty, skipped: 'there are no settings (session_state…) that turn it off; --off KEY=VALUE names others' };
   }
-  const all = await contenders(kindOf(workload)).catch((error: unknown) => messageOf(error));
+  const all = await contenders(kindOf(workload, bench.ground)).catch((error: unknown) => messageOf(error));
   if (typeof all === 'string') return { ...empty, skipped: all };
   const outcomes = new Map<ContenderName, Outcome[]>(all.map((contender) => [contender.name, []]));
   if (!bench.quick && workload.kind !== 'idle') {
@@ -85,12 +96,9 @@ async function runRow(bench: Bench, workload: Workload, contenders: (kind: Kind)
     }
   }
   bench.signal.throwIfAborted();
-  const results = all.map((contender) => contenderResult(contender.name, outcomes.get(contender.name) ?? [], noteFor(contender, workload)));
+  const results = all.map((contender) => contenderResult(contender.name, outcomes.get(contender.name) ?? [], contender.note));
   return { ...empty, contenders: results };
 }
-
-const noteFor = (contender: Contender, workload: Workload): string | undefined =>
-  workload.kind === 'pgbench' && workload.protocol === 'prepared' ? contender.prepared?.note : undefined;
 
 async function attempt(run: () => Promise<Figures>): Promise<Outcome> {
   try {

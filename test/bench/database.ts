@@ -29,7 +29,7 @@ export const SCRAM_PASSWORD = 'a password of the usual length';
 const SUPERUSER = 'postgres';
 
 const SETTINGS: Readonly<Record<string, string>> = {
-  max_connections: '1200',
+  max_connections: '2300',
   shared_buffers: '512MB',
   fsync: 'off',
   synchronous_commit: 'off',

@@ -12,7 +12,6 @@ import { drawChart } from './chart.ts';
 import { type Database, loadDatabase, projectVersion, scramSecret, startDatabase } from './database.ts';
 import { withResults } from './document.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
-import { knowsPrepared } from './poolers.ts';
 import { findPrograms, type Programs, versionOf } from './programs.ts';
 import { machineText, methodText, rowText, targetsTable } from './report.ts';
 import { type Machine, type Results, type RowResult, verdictsOf } from './results.ts';
@@ -96,8 +95,6 @@ async function bench(options: Options, started: { stop(): Promise<void> }[]): Pr
   progress('filling the tables');
   await loadDatabase(database.port, pgbench, 1_000_000, signal);
   const version = machine.versions.PgBouncer ?? '';
-  if (programs.pgbouncer !== undefined && !knowsPrepared(version))
-    tell(`PgBouncer ${version} is older than 1.21: its rows of prepared statements are in session mode`);
   const ground = {
     postgresPort: database.port,
     ...(programs.pgbouncer === undefined ? {} : { pgbouncer: { program: programs.pgbouncer, version } }),

@@ -23,8 +23,8 @@ export interface Contender {
   readonly database: string;
   readonly pid?: number;
   readonly metricsPort?: number;
-  /** Prepared statements in transaction mode are not known to it: where it is asked for them, and what that changes. */
-  readonly prepared?: { readonly database: string; readonly note: string };
+  /** What is different for it, to be said with its figures. */
+  readonly note?: string;
   stop(): Promise<void>;
 }
 
@@ -37,7 +37,8 @@ export interface Ground {
 
 export type Authentication = 'trust' | 'scram';
 
-const SESSION_DATABASE = 'bench_session';
+/** In place of the common settings where PgBouncer cannot prepare in transaction mode: a server connection lives as long as its client. */
+const SESSIONS = { pool_mode: 'session', default_pool_size: '1000', server_lifetime: '0' };
 const COMMON = {
   pool_mode: 'transaction',
   default_pool_size: String(POOL_SIZE),
@@ -53,8 +54,7 @@ const iniLines = (settings: Readonly<Record<string, string>>): string =>
   Object.entries(settings)
     .map(([key, value]) => `${key} = ${value}\n`)
     .join('');
-const databaseLine = (name: string, port: number, more = ''): string =>
-  `${name} = host=127.0.0.1 port=${port} dbname=${DATABASE} user=${USER}${more}\n`;
+const databaseLine = (name: string, port: number): string => `${name} = host=127.0.0.1 port=${port} dbname=${DATABASE} user=${USER}\n`;
 const whoConnects = (how: Authentication): Pick<Contender, 'user' | 'password'> =>
   how === 'trust' ? { user: USER } : { user: SCRAM_USER, password: SCRAM_PASSWORD };
 const authType = (how: Authentication): string => (how === 'trust' ? 'trust' : 'scram-sha-256');
@@ -92,8 +92,8 @@ export function knowsPrepared(version: string): boolean {
   return major > 1 || (major === 1 && minor >= 21);
 }
 
-/** Starts PgBouncer; undefined when there is none. */
-export async function startPgbouncer(ground: Ground, how: Authentication): Promise<Contender | undefined> {
+/** Starts PgBouncer; undefined when there is none. With `sessions`: in session mode, which its note tells. */
+export async function startPgbouncer(ground: Ground, how: Authentication, sessions = false): Promise<Contender | undefined> {
   if (ground.pgbouncer === undefined) return undefined;
   const { program, version } = ground.pgbouncer;
   const folder = newFolder();
@@ -102,31 +102,26 @@ export async function startPgbouncer(ground: Ground, how: Authentication): Promi
   writeFileSync(users, `"${user}" "${secret}"\n`);
   give(users);
   const port = await freePort();
-  const own = { listen_addr: '127.0.0.1', listen_port: String(port), unix_socket_dir: '', auth_type: authType(how), auth_file: users };
-  const prepared = knowsPrepared(version);
-  const databases =
-    databaseLine(DATABASE, ground.postgresPort) + databaseLine(SESSION_DATABASE, ground.postgresPort, ' pool_mode=session pool_size=1000');
-  const settings = { ...COMMON, ...own, ...(prepared ? { max_prepared_statements: '200' } : {}) };
+  const settings = {
+    ...COMMON,
+    ...{ listen_addr: '127.0.0.1', listen_port: String(port), unix_socket_dir: '', auth_type: authType(how), auth_file: users },
+    ...(knowsPrepared(version) ? { max_prepared_statements: '200' } : {}),
+    ...(sessions ? SESSIONS : {}),
+  };
   const file = path.join(folder, 'pgbouncer.ini');
-  writeFileSync(file, `[databases]\n${databases}\n[pgbouncer]\n${iniLines(settings)}`);
+  writeFileSync(file, `[databases]\n${databaseLine(DATABASE, ground.postgresPort)}\n[pgbouncer]\n${iniLines(settings)}`);
   const child = spawn(program, [file], { ...spawnOptions(folder), stdio: ['ignore', 'ignore', 'pipe'] });
   const release = afterThisProcess('kill -9 "$1"', String(child.pid));
   child.once('close', release);
   await isUp(child);
+  const note = `PgBouncer ${version} cannot prepare in transaction mode: it is in session mode here, with a server connection for each client`;
   return {
     name: 'pgbouncer',
     port,
     pid: child.pid ?? 0,
     ...whoConnects(how),
     database: DATABASE,
-    ...(prepared
-      ? {}
-      : {
-          prepared: {
-            database: SESSION_DATABASE,
-            note: `PgBouncer ${version} in session mode, a server connection for each client: it cannot prepare in transaction mode`,
-          },
-        }),
+    ...(sessions ? { note } : {}),
     stop: async () => {
       await end(child);
       rmSync(folder, { recursive: true, force: true });

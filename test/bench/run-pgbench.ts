@@ -65,7 +65,6 @@ export function cpuFigures(userUs: number, systemUs: number, transactions: numbe
 }
 
 function pgbenchArgs(contender: Contender, row: PgbenchRow, seconds: number, folder: string): readonly string[] {
-  const database = row.protocol === 'prepared' ? (contender.prepared?.database ?? contender.database) : contender.database;
   const threads = Math.min(row.clients, os.availableParallelism());
   const plainReads = row.scripts.length === 1 && !row.writes && !row.reconnect && row.answerBytes === undefined;
   const scripts = row.scripts.flatMap((script, index) => {
@@ -81,7 +80,7 @@ function pgbenchArgs(contender: Contender, row: PgbenchRow, seconds: number, fol
     ...(row.reconnect ? ['-C'] : []),
     ...('builtin' in (row.scripts[0] ?? {}) ? [] : ['-D', `scale=${SCALE}`]),
     ...scripts,
-    database,
+    contender.database,
   ];
 }
 
