@@ -13,6 +13,7 @@ import type {
   TopologyRow,
   UserRow,
 } from './admin/view.ts';
+import type { AuditFindings } from './audit-findings.ts';
 import type { Session } from './client/session.ts';
 import type { Clients } from './clients.ts';
 import { configRows } from './config/show.ts';
@@ -29,6 +30,7 @@ export interface InspectParts {
   readonly pools: Pools;
   readonly statistics: Statistics;
   readonly lastRoutes: LastRoutes;
+  readonly auditFindings: AuditFindings;
   readonly startedAt: Date;
   readonly shuttingDown: () => boolean;
   readonly port: () => number;
@@ -80,6 +82,7 @@ export function createInspection(parts: InspectParts): AdminRead {
       [...live.config.peers.values()].map(({ peer_id, host, port, pool_size }) => ({ peer_id, host, port, pool_size: pool_size ?? 0 })),
     topology: () => topologyRows(parts),
     pins: () => [...clients.sessions.values()].flatMap((session) => pinRows(session, date)),
+    stateAudit: () => parts.auditFindings.rows(),
     lastRoutes: () => parts.lastRoutes.rows(),
     state: () => (pools.allPaused ? 'paused' : 'active'),
     shuttingDown: parts.shuttingDown,
@@ -325,14 +328,16 @@ function topologyRows({ live, pools }: InspectParts): TopologyRow[] {
 
 function pinRows(session: Session, date: (atMs: number) => Date): PinRow[] {
   const { id, database, user } = session.identity;
-  return session.state.pins().map(({ reason, statement, sinceMs }) => ({
+  return session.state.pins().map(({ reason, statement, text, sinceMs }) => ({
     client_id: id,
     database,
     user,
     server_id: session.server?.identity.id,
     target: session.target?.database,
+    application_name: session.applicationName,
     reason,
     detail: statement,
+    statement: text,
     since: date(sinceMs),
   }));
 }

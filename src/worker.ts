@@ -5,8 +5,9 @@
 import { loadParsers } from '../routing/index.ts';
 import { createActions } from './actions.ts';
 import type { AdminView, ShutdownMode } from './admin/view.ts';
+import { AuditFindings } from './audit-findings.ts';
 import { readSecrets, type Secrets } from './auth/secrets.ts';
-import type { ExchangeDone, Place, SessionPolicy } from './client/place.ts';
+import type { ExchangeDone, Finding, Place, SessionPolicy } from './client/place.ts';
 import { Texts } from './client/statements.ts';
 import { Clients } from './clients.ts';
 import type { Config } from './config/config.ts';
@@ -21,6 +22,7 @@ import { connectionPrefix, createLog, type RootLog } from './log.ts';
 import { Counting } from './metrics/counters.ts';
 import { createMetricsHttp, type MetricsHttp } from './metrics/http.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { PinLog } from './pin-log.ts';
 import { Pools } from './pool/pools.ts';
 import type { Server } from './server/server.ts';
 import { onSignals } from './signals.ts';
@@ -52,6 +54,8 @@ class Worker {
   readonly #counting = new Counting();
   readonly #learnt = new Learnt(() => systemClock.nowMs());
   readonly #lastRoutes = new LastRoutes((database, { identity }) => this.#pools.roleOf(database, identity));
+  readonly #auditFindings = new AuditFindings();
+  readonly #pinLog: PinLog;
   readonly #view: AdminView;
   #secrets: Secrets['users'];
   #listener: Listener | undefined;
@@ -100,6 +104,7 @@ class Worker {
       adminView: () => this.#view,
       shuttingDown: () => this.#shutdown !== undefined,
     });
+    this.#pinLog = new PinLog({ log: this.#log, session: (id) => this.#clients.sessions.get(id), nowMs: () => systemClock.nowMs() });
     this.#view = this.#makeView();
   }
 
@@ -125,9 +130,29 @@ class Worker {
       tally: (database) => this.#statistics.tally(database),
       exchangeDone: (done) => this.#exchangeDone(done),
       waited: (database, ms) => this.#counting.timings(database).wait.observe(ms),
-      pinned: (_session, reason) => this.#counting.pinned(reason),
-      unpinned: () => {},
+      pinned: (reason) => this.#counting.pinned(reason),
+      unpinned: ({ id }, pin) => {
+        this.#counting.unpinned(pin.reason, systemClock.nowMs() - pin.sinceMs);
+        this.#pinLog.ended(id, pin);
+      },
+      audited: (session, finding) => this.#auditFindings.add('audit', session, finding),
+      hasConnectQuery: ({ owner }) => {
+        for (const { pool, database } of this.#pools.entries())
+          if (pool === owner) return this.#live.entry(database)?.connect_query !== undefined;
+        return false;
+      },
+      leaksLookedFor: (session, server, findings) => this.#leaksLookedFor(session, server, findings),
     };
+  }
+
+  #leaksLookedFor(session: { readonly database: string; readonly user: string }, server: Server, findings: readonly Finding[]): void {
+    this.#counting.leakChecks += 1;
+    if (findings.length === 0) return;
+    this.#counting.leaks += 1;
+    for (const finding of findings) this.#auditFindings.add('sentinel', session, finding);
+    const found = findings.map(({ kind, name }) => `${kind} ${JSON.stringify(name)}`).join(', ');
+    const who = `database=${session.database} user=${session.user} after=${JSON.stringify(findings[0]!.after)}`;
+    this.#log.warning(`${serverPrefix(server)}leak sentinel: session state was left behind: ${found} (${who})`);
   }
 
   #exchangeDone(done: ExchangeDone): void {
@@ -195,7 +220,8 @@ class Worker {
   #tick(nowMs: number): void {
     this.#pools.tick(nowMs);
     enforceTimeouts(this.#clients.sessions.values(), nowMs);
-    const { stats_period, log_stats } = this.#live.config.settings;
+    const { stats_period, log_stats, log_pins, log_pins_after } = this.#live.config.settings;
+    if (log_pins) this.#pinLog.tick(this.#clients.sessions.values(), log_pins_after);
     const line = this.#statistics.tick(nowMs, stats_period);
     if (line !== undefined && log_stats) this.#log.log(line);
     if (this.#shutdown !== undefined) this.#mayEnd();
@@ -209,6 +235,7 @@ class Worker {
       texts: this.#texts,
       statistics: this.#statistics,
       lastRoutes: this.#lastRoutes,
+      auditFindings: this.#auditFindings,
       startedAt: new Date(),
       shuttingDown: () => this.#shutdown !== undefined,
       port: () => this.#listener?.port ?? this.#live.config.settings.listen_port,

@@ -17,7 +17,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/relay'],
   ['src/client'],
   ['src/admin', 'src/metrics'],
-  ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts', 'src/signals', 'src/learnt'],
+  ['src/listener', 'src/statistics', 'src/last-routes', 'src/timeouts', 'src/signals', 'src/learnt', 'src/audit-findings', 'src/pin-log'],
   ['src/clients'],
   ['src/inspect'],
   ['src/actions'],

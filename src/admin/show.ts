@@ -8,6 +8,7 @@ import { type Column, columnsOf, type Reply, table } from './reply.ts';
 import { sumCounters } from './stats.ts';
 import type {
   AdminRead,
+  AuditRow,
   ConfigRow,
   Counters,
   DatabaseRow,
@@ -256,9 +257,23 @@ const PINS: readonly Column<PinRow>[] = [
   pin.text('user'),
   pin.int4('server_id'),
   pin.text('target'),
+  pin.text('application_name'),
   pin.text('reason'),
   pin.text('detail'),
+  pin.text('statement'),
   pin.text('since', (row) => localTime(row.since)),
+];
+
+const audit = columnsOf<AuditRow>();
+const STATE_AUDIT: readonly Column<AuditRow>[] = [
+  audit.text('found_by'),
+  audit.text('database'),
+  audit.text('user'),
+  audit.text('kind'),
+  audit.text('name'),
+  audit.text('after'),
+  audit.int8('count', (row) => row.count),
+  audit.text('last', (row) => localTime(row.last)),
 ];
 
 const lastRoute = columnsOf<LastRouteRow>();
@@ -360,6 +375,7 @@ export const shows: ReadonlyMap<string, Show> = new Map<string, Show>([
   ['servers', (view) => table(CONNECTIONS, view.servers())],
   ['sockets', (view) => table(SOCKETS, sockets(view))],
   ['state', (view) => table(STATE, state(view))],
+  ['state_audit', (view) => table(STATE_AUDIT, view.stateAudit())],
   ['stats', (view) => table(STATS, view.stats())],
   ['stats_averages', (view) => table(STATS_AVERAGES, view.stats())],
   ['stats_totals', (view) => table(STATS_TOTALS, view.stats())],

@@ -5,7 +5,7 @@
  * Keys are PgBouncer's column names (its `SHOW` commands); ours come behind them in each row type. Numbers are integers
  * unless said otherwise, times are `Date`s, durations end in Ms and may have a fraction.
  */
-import type { PinReason, Role, Why } from '../../routing/index.ts';
+import type { PinReason, Role, StateKind, Why } from '../../routing/index.ts';
 import type { PoolMode } from '../config/config.ts';
 
 /** One pool: the server connections of one (host, database, user). */
@@ -189,9 +189,28 @@ export interface PinRow {
   readonly server_id?: number | undefined;
   /** The `[databases]` entry of that server. */
   readonly target?: string | undefined;
+  readonly application_name: string;
   readonly reason: PinReason;
+  /** The statement that caused it: command word and what it made or called. */
   readonly detail?: string | undefined;
+  /** The first 200 characters of its SQL, without parameters. */
+  readonly statement: string;
   readonly since: Date;
+}
+
+/** Session state that was found where no text had shown it: the memory behind SHOW STATE_AUDIT. */
+export interface AuditRow {
+  /** `audit`: asked for by the session; `sentinel`: by `leak_sentinel`, and so a leak. */
+  readonly found_by: 'audit' | 'sentinel';
+  readonly database: string;
+  readonly user: string;
+  readonly kind: StateKind;
+  /** Of the parameter, lock, table, cursor, channel, statement or slot. */
+  readonly name: string;
+  /** The statement before it: command word and function or table. */
+  readonly after: string;
+  readonly count: number;
+  readonly last: Date;
 }
 
 /** What one exchange asked for and where it went: the memory behind SHOW LAST_ROUTES. */
@@ -236,6 +255,8 @@ export interface AdminRead {
   peers(): readonly PeerRow[];
   topology(): readonly TopologyRow[];
   pins(): readonly PinRow[];
+  /** At most 500 rows, what was found last first. */
+  stateAudit(): readonly AuditRow[];
   /** The last 200 exchanges of all clients, newest first. */
   lastRoutes(): readonly LastRouteRow[];
   state(): 'active' | 'paused' | 'suspended';

@@ -5,32 +5,36 @@
  * Parameters of the user's own (`app.x`) are in no catalog view: those that the database's functions name (`hidden-code.ts`) are asked for one
  * by one.
  */
+import type { StateActions, StateKind } from '../../routing/index.ts';
 import { NAME_PREFIX } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
+import type { Label } from '../server/settings.ts';
 import { DATA_ROW } from '../wire/codes.ts';
 import { bind, execute, parse, sync } from '../wire/write.ts';
+import { AUDITED } from './pins.ts';
 import { rowValues } from './rows.ts';
 
-/** What a server was found to have. */
+/** What a server was found to have: of each kind the name of one, as latin1, where there is any. */
 export interface Found {
-  readonly advisory: boolean;
-  readonly temp: boolean;
-  readonly hold: boolean;
-  readonly listen: boolean;
-  readonly prepare: boolean;
-  readonly slot: boolean;
+  readonly advisory: string | undefined;
+  readonly temp: string | undefined;
+  readonly hold: string | undefined;
+  readonly listen: string | undefined;
+  readonly prepare: string | undefined;
+  readonly slot: string | undefined;
   /** Parameters that the session has set, as the server writes their values. */
   readonly settings: ReadonlyMap<string, string>;
 }
 
 const QUESTION = `SELECT
-  EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()),
-  pg_catalog.pg_my_temp_schema() <> 0 AND EXISTS (
-    SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = pg_catalog.pg_my_temp_schema()),
-  EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
-  EXISTS (SELECT FROM pg_catalog.pg_listening_channels()),
-  EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql OR name NOT LIKE '${NAME_PREFIX}%'),
-  EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid()),
+  (SELECT CASE objsubid WHEN 1 THEN ((classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8)::pg_catalog.text ELSE classid || ', ' || objid END
+    FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid() LIMIT 1),
+  (SELECT pg_catalog.pg_describe_object(classid, objid, objsubid) FROM pg_catalog.pg_depend WHERE pg_catalog.pg_my_temp_schema() <> 0
+    AND refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = pg_catalog.pg_my_temp_schema() LIMIT 1),
+  (SELECT name FROM pg_catalog.pg_cursors WHERE is_holdable LIMIT 1),
+  (SELECT channel FROM pg_catalog.pg_listening_channels() channel LIMIT 1),
+  (SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql OR name NOT LIKE '${NAME_PREFIX}%' LIMIT 1),
+  (SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid() LIMIT 1),
   pg_catalog.current_setting('role'), pg_catalog.current_setting('session_authorization'),
   (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01') FROM pg_catalog.pg_settings WHERE source = 'session'),
   (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name, true), E'\\x01') FROM pg_catalog.unnest($1::pg_catalog.text[]) name)`;
@@ -50,8 +54,28 @@ export function readAudit(row: readonly (string | null)[], user: string): Found 
   const [role, authorization] = [row[6] ?? 'none', row[7] ?? user];
   if (role !== 'none') settings.set('role', role);
   if (authorization !== user) settings.set('session_authorization', authorization);
-  const is = (i: number): boolean => row[i] === 't';
-  return { advisory: is(0), temp: is(1), hold: is(2), listen: is(3), prepare: is(4), slot: is(5), settings };
+  const name = (i: number): string | undefined => row[i] ?? undefined;
+  return { advisory: name(0), temp: name(1), hold: name(2), listen: name(3), prepare: name(4), slot: name(5), settings };
+}
+
+/** Which kind of state a parameter is. */
+function kindOf(parameter: string): 'role' | 'settings' {
+  return parameter === 'role' || parameter === 'session_authorization' ? 'role' : 'settings';
+}
+
+/** The parameters that were found, but for those of a kind that is ignored: they stay as they were believed to be. */
+export function knownSettings({ settings }: Found, label: Label, actions: StateActions): ReadonlyMap<string, string> {
+  if (actions.settings !== 'ignore' && actions.role !== 'ignore') return settings;
+  const ignored = ([name]: [string, string]): boolean => actions[kindOf(name)] === 'ignore';
+  return new Map([...[...label.values].filter(ignored), ...[...settings].filter((entry) => !ignored(entry))]);
+}
+
+/** What was found besides what the label says, of kinds that are not ignored. Names as text. */
+export function findings(found: Found, label: Label, actions: StateActions): { readonly kind: StateKind; readonly name: string }[] {
+  const all: { readonly kind: StateKind; readonly name: string }[] = [];
+  for (const kind of AUDITED) if (found[kind] !== undefined) all.push({ kind, name: Buffer.from(found[kind], 'latin1').toString('utf8') });
+  for (const [name, value] of found.settings) if (label.values.get(name) !== value) all.push({ kind: kindOf(name), name });
+  return all.filter(({ kind }) => actions[kind] !== 'ignore');
 }
 
 /** A parameter of the user's own that was rolled back, or never set, reads as empty or as nothing. */

@@ -3,12 +3,31 @@
  * kinds of state can be looked for and so found to be gone; others last until the session ends, and the connection with it.
  */
 import type { EffectKind, PinReason } from '../../routing/index.ts';
+import type { Prepared } from '../server/prepared.ts';
+import { latin1 } from '../wire/read.ts';
 
 export interface PinRecord {
   readonly reason: PinReason;
   /** The kind of statement that caused it, as Postgres's command word, and the name of what it made, where it has one. */
   readonly statement: string;
+  /** The SQL of that statement as the client wrote it, cut; without parameters. */
+  readonly text: string;
   readonly sinceMs: number;
+  /** The log has told of it. */
+  logged?: true;
+}
+
+const TEXT_CHARACTERS = 200;
+
+/** What a statement came in: the text of its Query (latin1), or what was prepared. */
+export type Origin = string | Prepared | undefined;
+
+/** The SQL to show for a statement; `span`: its place in the text, where that is known. */
+export function textToShow(origin: Origin, span?: { readonly start: number; readonly end: number }): string {
+  if (origin === undefined) return '';
+  const text = typeof origin === 'string' ? origin : latin1(origin.body, 0, origin.body.indexOf(0));
+  const whole = Buffer.from(text, 'latin1').toString('utf8');
+  return (span === undefined ? whole : whole.slice(span.start, span.end)).trim().slice(0, TEXT_CHARACTERS);
 }
 
 /** The pin that an effect causes; effects that are not here leave nothing that a pin is needed for. */

@@ -2,7 +2,7 @@
  * What a session needs from the process around it, as an interface that the worker implements. Sessions know nothing of pools' insides,
  * of other sessions, or of configuration files.
  */
-import type { Catalog, Database, PinReason, Plan, Target } from '../../routing/index.ts';
+import type { Catalog, Database, PinReason, Plan, StateKind, Target } from '../../routing/index.ts';
 import type { SessionSettings } from '../live.ts';
 import type { Waiter } from '../pool/pool.ts';
 import type { Line } from '../pool/pools.ts';
@@ -12,6 +12,7 @@ import type { Clock } from '../timers.ts';
 import type { Credentials } from './credentials.ts';
 import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
+import type { PinRecord } from './pins.ts';
 import type { Texts } from './statements.ts';
 
 /** What holds for a session at this moment; asked at the start of each exchange, so that a reload is obeyed by the next one. */
@@ -73,8 +74,24 @@ export interface Place {
   tally(database: string): Tally;
   exchangeDone(done: ExchangeDone): void;
   waited(database: string, ms: number): void;
-  pinned(sessionId: number, reason: PinReason, statement: string): void;
-  unpinned(reason: PinReason, ms: number): void;
+  pinned(reason: PinReason): void;
+  /** The database of this server has a connect_query, which may have made anything. */
+  hasConnectQuery(server: Server): boolean;
+  /** A pin is over. */
+  unpinned(session: Pick<SessionIdentity, 'id'>, pin: PinRecord): void;
+  /** An audit found what no text had shown. */
+  audited(session: Pick<SessionIdentity, 'database' | 'user'>, finding: Finding): void;
+  /** The leak sentinel has looked at a server that was let go; what it found, if anything, closes the connection. */
+  leaksLookedFor(session: Pick<SessionIdentity, 'database' | 'user'>, server: Server, findings: readonly Finding[]): void;
+}
+
+/** Session state that was found in a server. */
+export interface Finding {
+  readonly kind: StateKind;
+  /** Of the parameter, lock, table, cursor, channel, statement or slot. */
+  readonly name: string;
+  /** The statement that it was found after, as command word and function. */
+  readonly after: string;
 }
 
 export function newTally(): Tally {

@@ -53,6 +53,8 @@ export class Request {
   simple: Facts | undefined;
   /** Facts of each Execute, in order; undefined where the portal is not known to us. */
   readonly executed: (Facts | undefined)[] = [];
+  /** What each Execute runs. */
+  readonly executedFrom: (Prepared | undefined)[] = [];
   /** The unnamed statement was parsed in this request. */
   get parsedUnnamed(): boolean {
     return this.#parsed.get('') !== undefined;
@@ -71,6 +73,7 @@ export class Request {
     this.#parsed.clear();
     this.#bound.clear();
     this.executed.length = 0;
+    this.executedFrom.length = 0;
     if (this.bytes.length > 4 * GATHER_LIMIT) this.bytes = Buffer.allocUnsafe(1024);
   }
 
@@ -79,6 +82,7 @@ export class Request {
     this.items = [];
     this.length = 0;
     this.executed.length = 0;
+    this.executedFrom.length = 0;
   }
 
   /** The text of the first statement, as latin1. */
@@ -164,7 +168,9 @@ export class Request {
       case code.EXECUTE: {
         const body = executeBody(this.bytes, start, end);
         if (body === undefined) return { type, start, end };
-        this.executed.push(this.#portal(body.portal)?.facts);
+        const portal = this.#portal(body.portal);
+        this.executed.push(portal?.facts);
+        this.executedFrom.push(portal);
         return { type, start, end, portal: body.portal, limited: body.maxRows > 0 };
       }
       default:

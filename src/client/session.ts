@@ -32,7 +32,9 @@ import type { LocalAnswer } from './local.ts';
 import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
 import type { ExchangeDone, Place, SessionPolicy, Tally } from './place.ts';
 import { planOf } from './plan-of.ts';
+import { refusalOf, sendPart } from './refusals.ts';
 import { Request } from './request.ts';
+import { checkAndRelease } from './sentinel.ts';
 import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
 import { Stay } from './stay.ts';
@@ -60,7 +62,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   #plan: Plan | undefined;
   /** Nothing more belongs to the request that was dispatched. */
   #complete = true;
-  #policy: SessionPolicy;
   #status: number = code.STATUS_IDLE;
   #reported: Reported;
   /** Milliseconds of the clock: when the phase began, and the transaction. */
@@ -75,7 +76,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#reported = reported;
     this.#plainTarget = { database: identity.database, role: 'primary' };
     this.#tally = place.tally(identity.database);
-    this.#policy = place.policy(identity.database, identity.user);
     this.state = new SessionState(identity, place, reported);
     this.request = new Request(place.texts, this.state.names);
     this.sinceMs = place.clock.nowMs();
@@ -91,7 +91,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     return this.#status;
   }
   get policy(): SessionPolicy {
-    return this.#policy;
+    return this.state.policy;
   }
   /** The server that runs the session's statement, or that it holds. */
   get server(): Server | undefined {
@@ -103,8 +103,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   get applicationName(): string {
     return this.#reported.values.get('application_name') ?? this.identity.applicationName;
   }
-
-  // -- frames in --------------------------------------------------------------------------------------------------------------------
 
   /** Input that arrived together with the log-in. */
   begin(rest: Buffer): void {
@@ -135,12 +133,12 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   dispatch(complete: boolean): void {
     const database = this.#place.database(this.identity.database);
     if (database === undefined && this.#held === undefined) return this.fail(errors.databaseRemoved);
-    if (this.#held === undefined) this.#policy = this.#place.policy(this.identity.database, this.identity.user);
+    if (this.#held === undefined) this.state.policy = this.#place.policy(this.identity.database, this.identity.user);
     this.#complete = complete;
     const alone = complete && this.#held === undefined && this.#status === code.STATUS_IDLE;
     const forgotten = alone ? forgetHere(this.request, this.state, this.#reported) : undefined;
     if (forgotten !== undefined) return this.#answerHere(forgotten);
-    const plan = this.#route(database);
+    const plan = refusalOf(this.request, this.state) ?? this.#route(database);
     this.#plan = plan;
     switch (plan.kind) {
       case 'one':
@@ -167,7 +165,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
 
   #acquire(target: Target): void {
     if (this.#held !== undefined) return this.#start(this.#held, this.#heldTarget ?? target);
-    const stay = new Stay(this.state.label, this.state.sequenceServer, this.#place.clock, this.#policy.queryWaitMs, {
+    const stay = new Stay(this.state.label, this.state.sequenceServer, this.#place.clock, this.state.policy.queryWaitMs, {
       granted: (server, waitedMs) => {
         this.#place.waited(this.identity.database, waitedMs);
         this.#tally.waitMs += waitedMs;
@@ -205,7 +203,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
       complete: this.#complete,
       label: fresh ? this.state.label : undefined,
       heldBack: this.#heldBack.take(),
-      maxPrepared: this.#policy.maxPreparedStatements,
+      maxPrepared: this.state.policy.maxPreparedStatements,
       nowMs: now,
     });
     this.#enter(active);
@@ -213,8 +211,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   }
 
   sendMore({ server, exchange, translation }: Active): void {
-    this.state.sent(this.request, this.#tally);
-    translation.send(this.request);
+    sendPart(translation, this.request, this.state, this.#tally);
     if (server.pending === 1) exchange.pump(server);
     this.request.sent();
     this.#input.flow();
@@ -288,7 +285,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     else {
       this.#status = status;
       this.state.answered(exchange, server, this.request, status);
-      if (this.#policy.mode === 'statement' && status !== code.STATUS_IDLE) return this.fail(errors.noTransactionsInStatementMode);
+      if (this.state.policy.mode === 'statement' && status !== code.STATUS_IDLE) return this.fail(errors.noTransactionsInStatementMode);
       if (this.state.unsettled(status)) return this.#settle(server);
     }
     this.#done(server);
@@ -320,13 +317,15 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   #transactionOver(server: Server, nowMs: number): void {
     this.#tally.transactions += 1;
     this.#tally.transactionMs += nowMs - this.transactionSinceMs;
-    trimPrepared(server, this.#policy.maxPreparedStatements);
-    if (this.state.pinned || this.#policy.mode === 'session') return;
+    trimPrepared(server, this.state.policy.maxPreparedStatements);
+    if (this.state.pinned || this.state.policy.mode === 'session') return;
     this.#held = undefined;
     this.#heldTarget = undefined;
     server.resume();
-    if (!this.#policy.resetAlways) return server.owner.release(server);
-    cleanAndRelease(server, cleaningOf(server, false, true, this.#policy.resetQuery) ?? []);
+    const { resetAlways, resetQuery, leakShare } = this.state.policy;
+    if (resetAlways) return cleanAndRelease(server, cleaningOf(server, false, true, resetQuery) ?? []);
+    if (Math.random() >= leakShare) return server.owner.release(server);
+    checkAndRelease(server, { identity: this.identity, place: this.#place, state: this.state });
   }
 
   /** The server refused what must come before the client's statement: nobody gets it again. */
@@ -380,9 +379,9 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#input.stop();
     if (phase.at === 'waiting') phase.line.leave();
     else if (phase.at === 'active') this.#count(byUs ? 'lost' : 'canceled', this.#place.clock.nowMs() - phase.exchange.startedMs);
-    const [server, { mode, resetAlways }] = [this.#held, this.#policy];
+    const [server, { mode, resetAlways }] = [this.#held, this.state.policy];
     this.#held = undefined;
-    const resetQuery = mode === 'session' || resetAlways ? this.#policy.resetQuery : undefined;
+    const resetQuery = mode === 'session' || resetAlways ? this.state.policy.resetQuery : undefined;
     letGo(server, { busy: phase.at === 'active', ...this.state.leftBehind, resetQuery, reason: byUs ? reason : undefined });
     this.state.end();
     this.#watcher.sessionClosed(this, reason, byUs);

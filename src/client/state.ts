@@ -3,26 +3,26 @@
  * are tracked (`tracked-settings.ts`), the rest pins (`pins.ts`); what no parser sees is found by an audit (`audit.ts`), which also finds out
  * when a pin has ended.
  */
-import type { Effect, Facts, PinReason } from '../../routing/index.ts';
+import { type Effect, type Facts, type PinReason, type StateKind, stateKindOf } from '../../routing/index.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
 import { InternalExchange } from '../server/exchange.ts';
 import type { Reported } from '../server/reported.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
-import { type Found, lastRow, readAudit, sendAudit } from './audit.ts';
+import { type Found, findings, knownSettings, lastRow, readAudit, sendAudit } from './audit.ts';
 import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, runsHiddenCode, settingsIn } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
-import { AUDITED, EVEN_ON_ERROR, MAY_END, PIN_OF, type PinRecord, Pins } from './pins.ts';
-import type { Place, Tally } from './place.ts';
+import { AUDITED, EVEN_ON_ERROR, MAY_END, type Origin, PIN_OF, type PinRecord, Pins, textToShow } from './pins.ts';
+import type { Place, SessionPolicy, Tally } from './place.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
 /** A statement that was executed. */
-type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly' | 'operators'>;
+type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly' | 'operators' | 'start' | 'end'>;
 
-const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false };
+const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false, start: 0, end: 0 };
 /** A function called by its number is not looked up: it may be any. */
 const FUNCTION_CALL: Ran = { ...NOTHING, verb: 'call', effects: [{ kind: 'opaque', name: 'function call' }] };
 /** Kinds of statements that can draw from a sequence. */
@@ -59,12 +59,20 @@ const CODE =
 export class SessionState {
   readonly settings: TrackedSettings;
   readonly names = new StatementNames();
-  readonly #identity: Pick<SessionIdentity, 'id' | 'database'>;
+  readonly #identity: Pick<SessionIdentity, 'id' | 'database' | 'user'>;
   readonly #user: string;
   readonly #place: Place;
   readonly #pins: Pins;
-  /** What the exchange under way executes, in order. */
+  /** What holds for the session; who changes it is the session, between transactions. */
+  policy: SessionPolicy;
+  /** What the exchange under way executes, in order, and where each came from. */
   #ran: Ran[] = [];
+  readonly #origins: Origin[] = [];
+  /** The statement that is looked at, or was last, and where it came from: a pin shows its text. */
+  #statement: Ran = NOTHING;
+  #origin: Origin;
+  /** The statement that an audit is for. */
+  #suspect = '';
   #auditWanted = false;
   /** Where this session may have used a sequence last. */
   sequenceServer: Server | undefined;
@@ -79,8 +87,9 @@ export class SessionState {
     this.#identity = identity;
     this.#place = place;
     this.#user = place.serverUser(identity.database, identity.user);
+    this.policy = place.policy(identity.database, identity.user);
     this.settings = new TrackedSettings(identity.label, this.#user);
-    this.#pins = new Pins((pin) => place.unpinned(pin.reason, place.clock.nowMs() - pin.sinceMs));
+    this.#pins = new Pins((pin) => place.unpinned(identity, pin));
   }
 
   /** The settings that the session must find on a server. */
@@ -90,6 +99,11 @@ export class SessionState {
 
   get pinned(): boolean {
     return this.#pins.any;
+  }
+
+  /** The last statement, by its command word. */
+  get lastVerb(): string {
+    return this.#statement.verb;
   }
 
   pins(): readonly PinRecord[] {
@@ -109,11 +123,17 @@ export class SessionState {
 
   /** A request, or a further part of one, goes to a server. */
   sent(request: Request, tally: Tally): void {
-    if (request.simple !== undefined) this.#ran.push(...request.simple.statements);
-    for (const facts of request.executed) this.#ran.push(facts?.statements[0] ?? NOTHING);
-    if (request.isFunctionCall) this.#ran.push(FUNCTION_CALL);
+    if (request.simple !== undefined) for (const statement of request.simple.statements) this.#run(statement, request.about);
+    const { executed, executedFrom } = request;
+    for (let i = 0; i < executed.length; i++) this.#run(executed[i]?.statements[0] ?? NOTHING, executedFrom[i]);
+    if (request.isFunctionCall) this.#run(FUNCTION_CALL, undefined);
     tally.clientParses += request.parses;
     tally.binds += request.binds;
+  }
+
+  #run(statement: Ran, origin: Origin): void {
+    this.#ran.push(statement);
+    this.#origins.push(origin);
   }
 
   /** The server has answered: what it confirmed counts now. */
@@ -129,33 +149,53 @@ export class SessionState {
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     ran.forEach((statement, at) => {
+      this.#statement = statement;
+      this.#origin = this.#origins[at];
       if (at <= exchange.completed) this.#usedSequences(statement, server);
       if (at < exchange.completed) this.#completed(statement, server, request, status);
       else if (at === exchange.completed && exchange.failed) this.#failed(statement, server, request);
     });
+    this.#origins.length = 0;
+    if (this.policy.state.audit === 'always' && status === STATUS_IDLE) this.#auditWanted = true;
+    if (this.policy.state.actions.prepared === 'pin') this.#pinWhile(this.names.named.size > 0, 'prepared', server);
+    if (!this.#auditWanted) this.#origin = undefined;
+  }
+
+  #ignores(kind: StateKind | undefined): boolean {
+    return kind !== undefined && this.policy.state.actions[kind] === 'ignore';
+  }
+
+  /** Pinned as long as something holds that is there to be seen. */
+  #pinWhile(holds: boolean, reason: PinReason, server: Server): void {
+    if (holds) this.#pin(reason, this.#statement.verb, server);
+    else this.#pins.remove(reason);
   }
 
   #completed(statement: Ran, server: Server, request: Request, status: number): void {
     const { effects, verb } = statement;
     for (const effect of effects) {
+      if (this.#ignores(stateKindOf(effect.kind))) continue;
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
       if (effect.kind === 'ddl') this.#definitionChanged(request.text ?? '');
-      if (effect.kind === 'ddl' && this.#maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
+      if (effect.kind === 'ddl' && this.maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
       if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
       this.#pinBy(effect, verb, server, request);
       this.#forget(effect, server);
     }
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.any) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
-    if (runsHiddenCode(statement, this.#place.learnt.hiddenCode(this.#identity.database))) this.#opaque(verb, server, request);
+    if (runsHiddenCode(statement, this.#place.learnt.hiddenCode(this.#identity.database))) {
+      const [relation] = statement.relations;
+      this.#opaque(relation === undefined ? verb : `${verb} ${relation.name}`, server, request);
+    }
   }
 
   /** A statement that is not proven to read may have called nextval(), in a default or anywhere else. */
   #usedSequences({ readOnly, effects, verb }: Ran, server: Server): void {
     const reads = effects.some(({ kind }) => kind === 'currval');
     if (reads) this.#place.learnt.learnCurrval(this.#identity.database, this.#user);
-    if (readOnly || !MAY_DRAW.has(verb)) return;
+    if (readOnly || !MAY_DRAW.has(verb) || this.#ignores('sequence')) return;
     server.sequenceUser = this.#identity.id;
     this.sequenceServer = server;
     if (!reads && this.#place.learnt.usesCurrval(this.#identity.database, this.#user)) this.#pin('sequence', verb, server);
@@ -163,6 +203,7 @@ export class SessionState {
 
   /** Whether a request may read currval() or lastval(): it must find what this session did, or nothing. */
   readsSequences(request: Request): boolean {
+    if (this.#ignores('sequence')) return false;
     const code = this.#place.learnt.hiddenCode(this.#identity.database);
     return request
       .facts()
@@ -175,6 +216,7 @@ export class SessionState {
   keptByName(name: string, server: Server): void {
     this.names.named.delete(name);
     this.names.inSql.add(name);
+    if (this.#ignores('prepare')) return;
     this.#auditWanted = true;
     this.#pin('prepare', `prepare ${name}`, server);
   }
@@ -188,7 +230,7 @@ export class SessionState {
   }
 
   /** Anything can be created in the temporary schema by its name, or by where the search_path leads. */
-  #maybeTemporary(request: Request): boolean {
+  maybeTemporary(request: Request): boolean {
     return /\bpg_temp/i.test(request.text ?? '') || (this.label.values.get('search_path')?.includes('pg_temp') ?? false);
   }
 
@@ -206,7 +248,7 @@ export class SessionState {
 
   #pinBy(effect: Effect, verb: string, server: Server, request: Request): void {
     const reason = PIN_OF[effect.kind];
-    if (reason === undefined) return;
+    if (reason === undefined || this.#ignores(reason)) return;
     const what = effect.name === undefined ? verb : `${verb} ${effect.name}`;
     if (reason === 'opaque') return this.#opaque(what, server, request);
     if ((AUDITED as readonly PinReason[]).includes(reason)) this.#auditWanted = true;
@@ -215,7 +257,9 @@ export class SessionState {
 
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
   #opaque(what: string, server: Server, request: Request): void {
-    this.#auditWanted = true;
+    if (this.#ignores('opaque')) return;
+    if (this.policy.state.actions.opaque !== 'pin') this.#auditWanted = true;
+    this.#suspect = what;
     for (const name of settingsIn(request.text ?? '')) this.#namedSettings.add(name);
     this.#pin('opaque', what, server);
   }
@@ -223,8 +267,11 @@ export class SessionState {
   #pin(reason: PinReason, statement: string, server: Server): void {
     if (reason === 'opaque') server.label = undefined;
     if (reason === 'temp') server.closeNeeded = true;
-    if (!this.#pins.add({ reason, statement, sinceMs: this.#place.clock.nowMs() })) return;
-    this.#place.pinned(this.#identity.id, reason, statement);
+    if (this.#pins.has(reason)) return;
+    const { effects, start, end } = this.#statement;
+    const text = textToShow(this.#origin, effects.length > 0 && end > start ? { start, end } : undefined);
+    this.#pins.add({ reason, statement, text, sinceMs: this.#place.clock.nowMs() });
+    this.#place.pinned(reason);
   }
 
   /** Statements that take prepared statements away. */
@@ -243,12 +290,22 @@ export class SessionState {
   }
 
   settle(server: Server, status: number, done: (ok: boolean) => void): void {
+    const settled = (ok: boolean): void => {
+      if (ok) this.#pinBySettings(server);
+      done(ok);
+    };
     const audit = (ok: boolean): void => {
-      if (ok && status === STATUS_IDLE && this.#auditWanted) this.#audit(server, done);
-      else done(ok);
+      if (ok && status === STATUS_IDLE && this.#auditWanted) this.#audit(server, settled);
+      else settled(ok);
     };
     if (this.settings.unsettled(status)) this.settings.settle(server, status, audit);
     else audit(true);
+  }
+
+  #pinBySettings(server: Server): void {
+    const { settings, role } = this.policy.state.actions;
+    if (settings === 'pin') this.#pinWhile(this.settings.differs(false), 'settings', server);
+    if (role === 'pin') this.#pinWhile(this.settings.differs(true), 'role', server);
   }
 
   #audit(server: Server, done: (ok: boolean) => void): void {
@@ -283,13 +340,20 @@ export class SessionState {
   }
 
   #found(found: Found, asked: ReadonlySet<string>, code: HiddenCode, server: Server): void {
-    for (const reason of AUDITED) {
-      if (!found[reason]) this.#pins.remove(reason);
-      else this.#pin(reason, 'found by audit', server);
+    const after = this.#suspect === '' ? this.#statement.verb : this.#suspect;
+    const settings = knownSettings(found, this.label, this.policy.state.actions);
+    for (const { kind, name } of findings({ ...found, settings }, this.label, this.policy.state.actions)) {
+      if (kind === 'settings' || kind === 'role' || !this.#pins.has(kind)) this.#place.audited(this.#identity, { kind, name, after });
     }
-    if (!found.prepare) this.names.inSql.clear();
-    if (!code.dynamic) this.#pins.remove('opaque');
-    this.settings.learn(server, found.settings, asked);
+    for (const reason of AUDITED) {
+      if (found[reason] === undefined) this.#pins.remove(reason);
+      else if (!this.#ignores(reason)) this.#pin(reason, `found after ${after}`, server);
+    }
+    if (found.prepare === undefined) this.names.inSql.clear();
+    if (!code.dynamic && this.policy.state.actions.opaque !== 'pin') this.#pins.remove('opaque');
+    this.settings.learn(server, settings, asked);
+    this.#suspect = '';
+    this.#origin = undefined;
   }
 
   /** The session is over. */

@@ -49,6 +49,13 @@ export class TrackedSettings {
     return IDENTITY.some((name) => this.#label.values.has(name) || this.#start.values.has(name));
   }
 
+  /** Something is set that the client did not ask for at its start; `identity`: its role, else any other parameter. */
+  differs(identity: boolean): boolean {
+    const [now, then] = [this.#label.values, this.#start.values];
+    const names = new Set([...now.keys(), ...then.keys()]);
+    return [...names].some((name) => (IDENTITY as readonly string[]).includes(name) === identity && now.get(name) !== then.get(name));
+  }
+
   /** What is set is forgotten: RESET ALL and DISCARD ALL, where no server has anything of it. */
   backToStart(): void {
     this.#touched.clear();

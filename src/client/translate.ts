@@ -7,7 +7,7 @@ import { type Owed, type OwedList, type OwedTo, renameInError } from '../relay/o
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
-import { close, closeComplete, frame, parseComplete } from '../wire/write.ts';
+import { close, closeComplete, frame, parseComplete, sync } from '../wire/write.ts';
 import type { Item, Request } from './request.ts';
 import type { Renamed } from './sql-names.ts';
 import type { StatementNames } from './statements.ts';
@@ -21,6 +21,8 @@ const OWED_TO: Record<number, OwedTo> = {
 };
 
 const UNNAMED = Buffer.from([0]);
+/** The rest of a Parse that no server takes. */
+const REFUSED = Buffer.from('shardyard refused this statement\0\0\0');
 /** A statement that lives for the moment. */
 const PROBE = Buffer.from(`${NAME_PREFIX}probe\0`);
 
@@ -66,6 +68,14 @@ export class Translation {
     this.#from = 0;
     for (const item of request.items) this.#item(item);
     this.#flushTo(request.length);
+  }
+
+  /** A part that is refused: the server is made to fail in its place, and the client gets this error. */
+  refuse(request: Request, error: Buffer): void {
+    this.#server.send(frame(code.PARSE, [PROBE, REFUSED]));
+    this.#owe({ to: 'parse', mendError: () => error });
+    const last = request.items.at(-1)?.type;
+    if (last === code.SYNC || last === code.QUERY || last === code.FUNCTION_CALL) this.#server.send(sync);
   }
 
   /** The head of a Bind whose parameters stream, as far as it is there: [start, end) of `bytes`, of a frame of `length` bytes. */
@@ -273,6 +283,6 @@ export class Translation {
 }
 
 /** Errors about a statement of ours (its name with the NUL that ends it) speak of the client's. */
-function renaming(ours: Buffer, clients: string): (error: Buffer) => Buffer {
+export function renaming(ours: Buffer, clients: string): (error: Buffer) => Buffer {
   return (error) => renameInError(error, ours.subarray(0, -1), Buffer.from(clients, 'latin1'));
 }

@@ -74,6 +74,10 @@ export class Counting {
   readonly #cells: { readonly labels: ExchangeLabels; readonly cell: ExchangeCell }[] = [];
   readonly #timings: Map<string, Timings> = new Map();
   readonly #pins: Map<PinReason, number> = new Map();
+  readonly #pinTimes: Map<PinReason, Histogram> = new Map();
+  /** Servers that the leak sentinel has looked at, and those of them in which it found something. */
+  leakChecks = 0;
+  leaks = 0;
 
   /** The cell of these labels: four look-ups and no allocation when it is known. May be kept. */
   exchange(database: string, shard: string, role: Role | 'none', why: Why): ExchangeCell {
@@ -105,6 +109,11 @@ export class Counting {
     this.#pins.set(reason, (this.#pins.get(reason) ?? 0) + 1);
   }
 
+  /** A pin is over after so many milliseconds. */
+  unpinned(reason: PinReason, ms: number): void {
+    getOrMake(this.#pinTimes, reason, () => new Histogram()).observe(ms);
+  }
+
   allExchanges(): readonly { readonly labels: ExchangeLabels; readonly cell: Readonly<ExchangeCell> }[] {
     return this.#cells;
   }
@@ -115,6 +124,10 @@ export class Counting {
 
   allPins(): ReadonlyMap<PinReason, number> {
     return this.#pins;
+  }
+
+  allPinTimes(): ReadonlyMap<PinReason, Histogram> {
+    return this.#pinTimes;
   }
 }
 

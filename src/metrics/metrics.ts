@@ -109,6 +109,10 @@ function times(name: string, which: 'wait' | 'query'): Family['read'] {
   return (view) => [...view.counting.allTimings()].flatMap(([database, timings]) => buckets(name, { database }, timings[which]));
 }
 
+function pinTimes(name: string): Family['read'] {
+  return (view) => [...view.counting.allPinTimes()].flatMap(([reason, times]) => buckets(name, { reason }, times));
+}
+
 /** A histogram in Prometheus's form: cumulative, in seconds. */
 function buckets(name: string, labels: Labels, histogram: Histogram): Sample[] {
   let count = 0;
@@ -203,6 +207,13 @@ const FAMILIES: readonly Family[] = [
   family('gauge', 'pinned_sessions', 'Reasons for which sessions keep their server connection now.', pinnedSessions),
   family('counter', 'pins_total', 'Sessions that were pinned, by reason.', (view) =>
     [...view.counting.allPins()].map(([reason, value]) => ({ labels: { reason }, value })),
+  ),
+  family('histogram', 'pin_seconds', 'How long pins lasted that are over, by reason.', pinTimes('shardyard_pin_seconds')),
+  family('counter', 'leak_checks_total', 'Server connections that the leak sentinel has looked at.', (view) =>
+    one(view.counting.leakChecks),
+  ),
+  family('counter', 'leaks_total', 'Those in which it found session state that was left behind. Must stay 0.', (view) =>
+    one(view.counting.leaks),
   ),
   family('counter', 'parser_cache_hits_total', 'Statements whose facts were known.', (view) => one(view.parserCache().hits)),
   family('counter', 'parser_cache_misses_total', 'Statements that had to be parsed.', (view) => one(view.parserCache().misses)),

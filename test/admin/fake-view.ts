@@ -100,6 +100,7 @@ export function fakeView(change: Partial<AdminView> = {}): { view: AdminView; ca
     peers: () => [],
     topology: () => [],
     pins: () => [],
+    stateAudit: () => [],
     lastRoutes: () => [],
     state: () => 'active',
     shuttingDown: () => false,

@@ -88,7 +88,8 @@ const tables: readonly (readonly [what: string, names: string, types: string, ou
   ['DNS_HOSTS', 'hostname ttl addrs', 'sqs'],
   ['DNS_ZONES', 'zonename serial count', 'sqi'],
   ['TOPOLOGY', '', '', 'database shard target host port role state reads buckets epoch', 'sississsii'],
-  ['PINS', '', '', 'client_id database user server_id target reason detail since', 'ississss'],
+  ['PINS', '', '', 'client_id database user server_id target application_name reason detail statement since', 'ississssss'],
+  ['STATE_AUDIT', '', '', 'found_by database user kind name after count last', 'ssssssqs'],
   ['LAST_ROUTES', '', '', 'at client_id database target role host why detail statement ms outcome', 'sisssssssNs'],
 ];
 
@@ -228,17 +229,44 @@ test('topology and pins are shown', async () => {
   const host = { database: 'shop', shard: 1, target: 'shop_1', host: 'h', port: 5432, role: 'replica', state: 'up', epoch: 3 } as const;
   const { rows } = await show('topology', { topology: () => [host] });
   assert.deepEqual([rows[0]?.shard, rows[0]?.role, rows[0]?.reads, rows[0]?.epoch], ['1', 'replica', null, '3']);
-  const pin = { client_id: 31, database: 'shop', user: 'u', server_id: 32, reason: 'temp', since: LONG_AGO } as const;
+  const pin = {
+    client_id: 31,
+    database: 'shop',
+    user: 'u',
+    server_id: 32,
+    application_name: 'app',
+    reason: 'temp',
+    detail: 'ddl t',
+    statement: 'create temp table t ()',
+    since: LONG_AGO,
+  } as const;
   assert.deepEqual((await show('pins', { pins: () => [pin] })).rows[0], {
     client_id: '31',
     database: 'shop',
     user: 'u',
     server_id: '32',
     target: null,
+    application_name: 'app',
     reason: 'temp',
-    detail: null,
+    detail: 'ddl t',
+    statement: 'create temp table t ()',
     since: localTime(LONG_AGO),
   });
+});
+
+test('what audits found is shown with the statement before it', async () => {
+  const row = {
+    found_by: 'audit',
+    database: 'shop',
+    user: 'u',
+    kind: 'advisory',
+    name: '7',
+    after: 'select app.lock',
+    count: 2,
+    last: LONG_AGO,
+  } as const;
+  const { rows } = await show('state_audit', { stateAudit: () => [row] });
+  assert.deepEqual(rows, [{ ...row, count: '2', last: localTime(LONG_AGO) }]);
 });
 
 test('the last routes say where each statement went, and that a refused one went nowhere', async () => {

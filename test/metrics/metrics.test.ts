@@ -83,7 +83,7 @@ test('pins are told as they are now and as they have been', async () => {
   const counting = new Counting();
   counting.pinned('temp');
   counting.pinned('temp');
-  const pin = { client_id: 1, database: 'shop', user: 'u', reason: 'temp', since: LONG_AGO } as const;
+  const pin = { client_id: 1, database: 'shop', user: 'u', application_name: '', reason: 'temp', statement: '', since: LONG_AGO } as const;
   const samples = await scrape({ counting, pins: () => [pin] });
   assert.equal(samples.get('shardyard_pinned_sessions{reason="temp"}'), 1);
   assert.equal(samples.get('shardyard_pins_total{reason="temp"}'), 2);
