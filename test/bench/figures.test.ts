@@ -81,6 +81,11 @@ describe('what pgbench says', () => {
     assert.equal(readSummary(each)?.tps, 5.5);
   });
 
+  it('has no rate where the time was over before any transaction', () => {
+    const none = 'number of transactions actually processed: 0\nnumber of failed transactions: 0 (NaN%)\n';
+    assert.deepEqual(readSummary(none), { transactions: 0, tps: 0, failed: 0 });
+  });
+
   it('is nothing where there is no summary', () => {
     assert.equal(readSummary('pgbench: error: connection failed\n'), undefined);
   });

@@ -15,8 +15,9 @@ export function readSummary(output: string): Summary | undefined {
   // Before version 14 there are two lines, and this is the second.
   const chosen = rates.find(([, , note = '']) => /without|excluding/.test(note)) ?? rates[0];
   const failed = /^number of failed transactions: (\d+)/m.exec(output)?.[1];
-  if (transactions === undefined || chosen?.[1] === undefined) return undefined;
-  return { transactions: Number(transactions), tps: Number(chosen[1]), failed: Number(failed ?? 0) };
+  // Without any transaction there is no rate.
+  if (transactions === undefined || (Number(transactions) > 0 && chosen === undefined)) return undefined;
+  return { transactions: Number(transactions), tps: Number(chosen?.[1] ?? 0), failed: Number(failed ?? 0) };
 }
 
 /** Microseconds by the number of the script (`-f` and `-b` in their order), in the order of the log. */
