@@ -5,8 +5,8 @@
 import { ratio, times } from './numbers.ts';
 import type { ContenderName, RowResult } from './results.ts';
 
-const WIDTH = 900;
-const LABELS = 330;
+const WIDTH = 920;
+const LABELS = 350;
 const BAR = 12;
 const GAP = 14;
 const TOP = 64;
