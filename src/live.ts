@@ -132,8 +132,9 @@ function stateRules(settings: Config['settings'], entry: DatabaseEntry | undefin
     const key = `session_state.${kind}` as const;
     chosen[kind] = user?.[key] ?? entry?.[key] ?? settings[key];
   }
-  const rejects = Object.values(chosen).includes('reject');
-  return { actions: chosen, rejects, audit: user?.state_audit ?? entry?.state_audit ?? settings.state_audit };
+  const audit = user?.state_audit ?? entry?.state_audit ?? settings.state_audit;
+  if (audit === 'off' && chosen.opaque === 'track') chosen.opaque = 'ignore';
+  return { actions: chosen, rejects: Object.values(chosen).includes('reject'), audit };
 }
 
 /** Do two versions of an entry lead to the same servers, logged in the same way? Sizes and timeouts may differ: they are asked each time. */
