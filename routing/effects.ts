@@ -46,7 +46,8 @@ export function qualified(fn: FunctionName): string {
 export function effectsOfCall(call: Call): readonly Effect[] {
   const { schema, name } = call.fn;
   if (/^dblink(_|$)/.test(name)) return [{ kind: 'dblink' }];
-  if (schema !== undefined && schema !== 'pg_catalog') return [{ kind: 'opaque', name: qualified(call.fn) }];
+  if (schema !== undefined && schema !== 'pg_catalog')
+    return classify(call) === 'harmless' ? [] : [{ kind: 'opaque', name: qualified(call.fn) }];
   if (name === 'set_config') return [setConfig(call)];
   const kind = BY_NAME.get(name) ?? (SLOT_FUNCTIONS.has(name) ? slotEffect(call, SLOT_FUNCTIONS.get(name)!) : undefined);
   if (kind !== undefined) return [{ kind }];

@@ -297,6 +297,12 @@ export const OTHER_BUILT_IN_FUNCTIONS = words(`
   table_to_xmlschema ts_rewrite ts_stat txid_current txid_current_if_assigned txid_current_snapshot txid_status
 `);
 
+/** Functions of information_schema, which only a superuser can replace: its views and drivers (JDBC's metadata) call them. */
+export const INFORMATION_SCHEMA_FUNCTIONS = words(`
+  _pg_char_max_length _pg_char_octet_length _pg_datetime_precision _pg_expandarray _pg_index_position _pg_interval_type
+  _pg_numeric_precision _pg_numeric_precision_radix _pg_numeric_scale _pg_truetypid _pg_truetypmod
+`);
+
 /** Types of pg_catalog by internal name, without arrays and without row types. */
 export const BUILT_IN_TYPES = words(`
   aclitem any anyarray anycompatible anycompatiblearray anycompatiblemultirange anycompatiblenonarray anycompatiblerange

@@ -4,7 +4,7 @@
  * The lists are in functions-data.ts; what a call does to the session is in effects.ts.
  */
 import type { FunctionName } from './facts.ts';
-import { BUILT_IN_TYPES, HARMLESS_FUNCTIONS, OTHER_BUILT_IN_FUNCTIONS } from './functions-data.ts';
+import { BUILT_IN_TYPES, HARMLESS_FUNCTIONS, INFORMATION_SCHEMA_FUNCTIONS, OTHER_BUILT_IN_FUNCTIONS } from './functions-data.ts';
 import type { Call } from './query.ts';
 
 /** `other` writes, locks, keeps state, or answers for one host only; `unknown` is a user's own (or of a newer Postgres). */
@@ -33,6 +33,7 @@ export function isHostSetting(name: string): boolean {
 /** Classes a call; `current_setting` is harmless only when its name is literal and the same on each host. */
 export function classify(call: Call): FunctionClass {
   const { schema, name } = call.fn;
+  if (schema === 'information_schema') return INFORMATION_SCHEMA_FUNCTIONS.has(name) ? 'harmless' : 'unknown';
   if (schema !== undefined && schema !== 'pg_catalog') return 'unknown';
   if (name === 'current_setting') {
     const setting = literalText(call, 0);
