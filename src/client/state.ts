@@ -340,20 +340,27 @@ export class SessionState {
   }
 
   #found(found: Found, asked: ReadonlySet<string>, code: HiddenCode, server: Server): void {
+    const { actions, audit } = this.policy.state;
+    for (const reason of AUDITED) if (found[reason] === undefined) this.#pins.remove(reason);
+    if (found.prepare === undefined) this.names.inSql.clear();
+    if (!code.dynamic && actions.opaque !== 'pin') this.#pins.remove('opaque');
+    // Where nothing is looked for, what is there may be another session's.
+    if (actions.opaque !== 'ignore' || audit === 'always') this.#learn(found, asked, server);
+    this.#suspect = '';
+    this.#origin = undefined;
+  }
+
+  #learn(found: Found, asked: ReadonlySet<string>, server: Server): void {
     const after = this.#suspect === '' ? this.#statement.verb : this.#suspect;
     const settings = knownSettings(found, this.label, this.policy.state.actions);
     for (const { kind, name } of findings({ ...found, settings }, this.label, this.policy.state.actions)) {
-      if (kind === 'settings' || kind === 'role' || !this.#pins.has(kind)) this.#place.audited(this.#identity, { kind, name, after });
+      if (kind === 'settings' || kind === 'role') this.#place.audited(this.#identity, { kind, name, after });
+      else if (!this.#pins.has(kind)) {
+        this.#place.audited(this.#identity, { kind, name, after });
+        this.#pin(kind, `found after ${after}`, server);
+      }
     }
-    for (const reason of AUDITED) {
-      if (found[reason] === undefined) this.#pins.remove(reason);
-      else if (!this.#ignores(reason)) this.#pin(reason, `found after ${after}`, server);
-    }
-    if (found.prepare === undefined) this.names.inSql.clear();
-    if (!code.dynamic && this.policy.state.actions.opaque !== 'pin') this.#pins.remove('opaque');
     this.settings.learn(server, settings, asked);
-    this.#suspect = '';
-    this.#origin = undefined;
   }
 
   /** The session is over. */
