@@ -1,14 +1,20 @@
 /**
- * What sessions have learnt of databases, for all of them: what code hides in their functions and triggers, and who reads currval(). Hidden
- * code is believed for a while only: definitions may be changed by others than us.
+ * What sessions have learnt of databases, for all of them: what code hides behind their names, what their functions do to parameters, and who
+ * reads currval(). Code is believed for a while only: definitions may be changed by others than us.
  */
 import { afterChange, type HiddenCode } from './client/hidden-code.ts';
+import { KnownCode } from './client/known-code.ts';
 
 const BELIEVED_MS = 60_000;
-const CHANGED_MS = 5000;
+
+interface Believed<T> {
+  readonly value: T;
+  readonly untilMs: number;
+}
 
 export class Learnt {
-  readonly #code = new Map<string, { readonly code: HiddenCode; readonly untilMs: number }>();
+  readonly #hidden = new Map<string, Believed<HiddenCode>>();
+  readonly #known = new Map<string, Believed<KnownCode>>();
   readonly #currval = new Set<string>();
   readonly #nowMs: () => number;
 
@@ -16,24 +22,34 @@ export class Learnt {
     this.#nowMs = nowMs;
   }
 
+  #believed<T>(all: Map<string, Believed<T>>, database: string): T | undefined {
+    const found = all.get(database);
+    return found !== undefined && found.untilMs > this.#nowMs() ? found.value : undefined;
+  }
+
+  knownCode(database: string): KnownCode {
+    const believed = this.#believed(this.#known, database);
+    if (believed !== undefined) return believed;
+    const value = new KnownCode();
+    this.#known.set(database, { value, untilMs: this.#nowMs() + BELIEVED_MS });
+    return value;
+  }
+
   hiddenCode(database: string): HiddenCode | undefined {
-    const known = this.#code.get(database);
-    if (known === undefined) return undefined;
-    if (known.untilMs > this.#nowMs()) return known.code;
-    this.#code.delete(database);
-    return undefined;
+    return this.#believed(this.#hidden, database);
   }
 
-  learnHiddenCode(database: string, code: HiddenCode): void {
-    this.#code.set(database, { code, untilMs: this.#nowMs() + BELIEVED_MS });
+  learnHiddenCode(database: string, value: HiddenCode): void {
+    this.#hidden.set(database, { value, untilMs: this.#nowMs() + BELIEVED_MS });
   }
 
-  /** A definition with code in it has changed by this text: known well enough for a moment, then read again. */
-  codeChanged(database: string, text: string): void {
-    const known = this.#code.get(database);
-    if (known === undefined) return;
-    const untilMs = known.code.everywhere ? known.untilMs : Math.min(known.untilMs, this.#nowMs() + CHANGED_MS);
-    this.#code.set(database, { code: afterChange(known.code, text), untilMs });
+  codeChanged(database: string, text: string | undefined): void {
+    this.#believed(this.#known, database)?.changed(text);
+    const hidden = this.#hidden.get(database);
+    if (hidden === undefined) return;
+    // An extension brings functions that its text does not show.
+    if (text === undefined || EXTENSION.test(text)) this.#hidden.delete(database);
+    else this.#hidden.set(database, { ...hidden, value: afterChange(hidden.value, text) });
   }
 
   usesCurrval(database: string, user: string): boolean {
@@ -44,3 +60,5 @@ export class Learnt {
     this.#currval.add(`${database}\0${user}`);
   }
 }
+
+const EXTENSION = /\bextension\b/i;

@@ -115,9 +115,8 @@ class Worker {
       database: (name) => this.#live.database(name),
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
-      definitionsChanged: (database, code) => {
+      definitionsChanged: (database) => {
         this.#texts.definitionsChanged();
-        if (code !== undefined) this.#learnt.codeChanged(database, code);
         this.#pools.definitionsChanged(this.#live.speaker(database));
       },
       defaultsChanged: () => {

@@ -22,11 +22,15 @@ const TEXT_CHARACTERS = 200;
 /** What a statement came in: the text of its Query (latin1), or what was prepared. */
 export type Origin = string | Prepared | undefined;
 
+/** The whole text, as latin1. */
+export function textOf(origin: Origin): string {
+  if (origin === undefined || typeof origin === 'string') return origin ?? '';
+  return latin1(origin.body, 0, origin.body.indexOf(0));
+}
+
 /** The SQL to show for a statement; `span`: its place in the text, where that is known. */
 export function textToShow(origin: Origin, span?: { readonly start: number; readonly end: number }): string {
-  if (origin === undefined) return '';
-  const text = typeof origin === 'string' ? origin : latin1(origin.body, 0, origin.body.indexOf(0));
-  const whole = Buffer.from(text, 'latin1').toString('utf8');
+  const whole = Buffer.from(textOf(origin), 'latin1').toString('utf8');
   return (span === undefined ? whole : whole.slice(span.start, span.end)).trim().slice(0, TEXT_CHARACTERS);
 }
 
@@ -63,6 +67,23 @@ export const MAY_END: ReadonlySet<EffectKind> = new Set([
   'deallocate',
   'discard_all',
   'discard_temp',
+]);
+
+/** Kinds of statements that can draw from a sequence. */
+export const MAY_DRAW: ReadonlySet<string> = new Set([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'copy',
+  'explain',
+  'execute',
+  'call',
+  'do',
+  'fetch',
+  'ddl',
+  'other',
 ]);
 
 /** Kinds that DISCARD ALL does not undo, or not wholly: the connection is closed. */

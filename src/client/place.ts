@@ -12,6 +12,7 @@ import type { Clock } from '../timers.ts';
 import type { Credentials } from './credentials.ts';
 import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
+import type { KnownCode } from './known-code.ts';
 import type { PinRecord } from './pins.ts';
 import type { Texts } from './statements.ts';
 
@@ -50,6 +51,10 @@ export interface Learnings {
   /** What the database's own code can do behind a statement's back; undefined until somebody has asked. */
   hiddenCode(database: string): HiddenCode | undefined;
   learnHiddenCode(database: string, code: HiddenCode): void;
+  /** What is known of single names; never undefined, but perhaps empty. */
+  knownCode(database: string): KnownCode;
+  /** A definition has changed by this text; undefined: nobody knows by which. */
+  codeChanged(database: string, text: string | undefined): void;
   /** Somebody reads currval() or lastval() here as this user: sessions that draw from sequences must keep their server. */
   usesCurrval(database: string, user: string): boolean;
   learnCurrval(database: string, user: string): void;
@@ -62,8 +67,8 @@ export interface Place {
   database(name: string): Database | undefined;
   policy(database: string, user: string): SessionPolicy;
   catalog(database: string): Catalog | undefined;
-  /** A definition was changed through this database: what its catalog said is not to be believed. `code`: its text, where it has code in it. */
-  definitionsChanged(database: string, code: string | undefined): void;
+  /** A definition was changed through this database: what its catalog said is not to be believed. */
+  definitionsChanged(database: string): void;
   /** ALTER ROLE or ALTER DATABASE … SET: connections of before do not have what new sessions must find. */
   defaultsChanged(): void;
   readonly learnt: Learnings;

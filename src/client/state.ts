@@ -11,9 +11,11 @@ import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
 import { type Found, findings, knownSettings, lastRow, readAudit, sendAudit } from './audit.ts';
-import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, runsHiddenCode, settingsIn } from './hidden-code.ts';
+import { Doubts, lastPart, usesOf } from './doubts.ts';
+import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, settingsIn } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
-import { AUDITED, EVEN_ON_ERROR, MAY_END, type Origin, PIN_OF, type PinRecord, Pins, textToShow } from './pins.ts';
+import type { Use, Verdict } from './known-code.ts';
+import { AUDITED, EVEN_ON_ERROR, MAY_DRAW, MAY_END, type Origin, PIN_OF, type PinRecord, Pins, textOf, textToShow } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
@@ -24,24 +26,7 @@ type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 
 
 const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false, start: 0, end: 0 };
 /** A function called by its number is not looked up: it may be any. */
-const FUNCTION_CALL: Ran = { ...NOTHING, verb: 'call', effects: [{ kind: 'opaque', name: 'function call' }] };
-/** Kinds of statements that can draw from a sequence. */
-const MAY_DRAW: ReadonlySet<string> = new Set([
-  'select',
-  'insert',
-  'update',
-  'delete',
-  'merge',
-  'copy',
-  'explain',
-  'execute',
-  'call',
-  'do',
-  'fetch',
-  'ddl',
-  'other',
-]);
-
+const FUNCTION_CALL: Ran = { ...NOTHING, verb: 'call', effects: [{ kind: 'opaque' }] };
 /** Effects that set parameters back. */
 const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
 
@@ -50,10 +35,6 @@ function isStale({ failed, sqlstate, owed }: ClientExchange): boolean {
   if (!failed || (owed?.refused !== 'bind' && owed?.refused !== 'describe')) return false;
   return sqlstate === '0A000' || sqlstate?.startsWith('42') === true;
 }
-
-/** Definitions that have code in them, or decide when it runs. */
-const CODE =
-  /\b(function|procedure|routine|trigger|rule|extension|schema|language|aggregate|owned|view|domain|operator|cast|type|policy|default|check|constraint|generated|index|rename)\b/i;
 
 /** One session's state, and the only one who changes it. */
 export class SessionState {
@@ -74,6 +55,10 @@ export class SessionState {
   /** The statement that an audit is for. */
   #suspect = '';
   #auditWanted = false;
+  /** What ran and is perhaps not harmless. */
+  readonly #doubts = new Doubts();
+  /** Texts that changed definitions in the open transaction: others see them when it is over. */
+  #redefined: (string | undefined)[] = [];
   /** Where this session may have used a sequence last. */
   sequenceServer: Server | undefined;
   /** Parameters that texts of this session name where only an audit sees them set. */
@@ -112,7 +97,7 @@ export class SessionState {
 
   /** Whether anything is left in the server connection, and whether DISCARD ALL makes it as new. */
   get leftBehind(): { readonly pinned: boolean; readonly undoable: boolean } {
-    return { pinned: this.#pins.any, undoable: this.#pins.undoable };
+    return { pinned: this.#pins.any || this.#doubts.any, undoable: this.#pins.undoable && !this.#doubts.any };
   }
 
   /** What the session drew from sequences is not its own any more. */
@@ -145,7 +130,7 @@ export class SessionState {
       server.unnamed = undefined;
       if (!exchange.simple && !exchange.parseConfirmed && request.parsedUnnamed) this.names.unnamed = undefined;
     }
-    if (isStale(exchange)) this.#place.definitionsChanged(this.#identity.database, undefined);
+    if (isStale(exchange)) this.#definitionChanged(undefined, status);
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     ran.forEach((statement, at) => {
@@ -156,6 +141,7 @@ export class SessionState {
       else if (at === exchange.completed && exchange.failed) this.#failed(statement, server, request);
     });
     this.#origins.length = 0;
+    if (status === STATUS_IDLE) for (const text of this.#redefined.splice(0)) this.#place.learnt.codeChanged(this.#identity.database, text);
     if (this.policy.state.audit === 'always' && status === STATUS_IDLE) this.#auditWanted = true;
     if (this.policy.state.actions.prepared === 'pin') this.#pinWhile(this.names.named.size > 0, 'prepared', server);
     if (!this.#auditWanted) this.#origin = undefined;
@@ -177,7 +163,7 @@ export class SessionState {
       if (this.#ignores(stateKindOf(effect.kind))) continue;
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
-      if (effect.kind === 'ddl') this.#definitionChanged(request.text ?? '');
+      if (effect.kind === 'ddl') this.#definitionChanged(textOf(this.#origin), status);
       if (effect.kind === 'ddl' && this.maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
       if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
       this.#pinBy(effect, verb, server, request);
@@ -185,17 +171,35 @@ export class SessionState {
     }
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.any) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
-    if (runsHiddenCode(statement, this.#place.learnt.hiddenCode(this.#identity.database))) {
-      const [relation] = statement.relations;
-      this.#opaque(relation === undefined ? verb : `${verb} ${relation.name}`, server, request);
-    }
+    this.#lookInto(statement, server, request);
+  }
+
+  /** Whether the statement has run code that is not harmless, or may have: that is found out before the client hears that it is done. */
+  #lookInto(statement: Ran, server: Server, request: Request): void {
+    const origin = this.#origin;
+    const uses = usesOf(statement, () => textOf(origin));
+    if (uses.length === 0 || this.#ignores('opaque')) return;
+    const { verdict } = this.#place.learnt.knownCode(this.#identity.database).judge(uses);
+    if (verdict === 'quiet' || verdict === 'draws') return;
+    const [first] = uses;
+    const what = first!.name === '' ? statement.verb : `${statement.verb} ${first!.name}`;
+    if (verdict === 'harmful') return this.#opaque(what, server, request);
+    const { text } = request;
+    const harmful = (): void => {
+      [this.#statement, this.#origin] = [statement, origin];
+      this.#opaque(what, server, { text });
+    };
+    this.#doubts.add({ uses, harmful });
   }
 
   /** A statement that is not proven to read may have called nextval(), in a default or anywhere else. */
-  #usedSequences({ readOnly, effects, verb }: Ran, server: Server): void {
+  #usedSequences(statement: Ran, server: Server): void {
+    const { readOnly, effects, verb } = statement;
     const reads = effects.some(({ kind }) => kind === 'currval');
     if (reads) this.#place.learnt.learnCurrval(this.#identity.database, this.#user);
-    if (readOnly || !MAY_DRAW.has(verb) || this.#ignores('sequence')) return;
+    const calls = effects.some(({ kind }) => kind === 'opaque');
+    if (calls && readOnly && this.#judge(usesOf(statement, () => '')) === 'quiet') return;
+    if ((readOnly && !calls) || !MAY_DRAW.has(verb) || this.#ignores('sequence')) return;
     server.sequenceUser = this.#identity.id;
     this.sequenceServer = server;
     if (!reads && this.#place.learnt.usesCurrval(this.#identity.database, this.#user)) this.#pin('sequence', verb, server);
@@ -204,12 +208,21 @@ export class SessionState {
   /** Whether a request may read currval() or lastval(): it must find what this session did, or nothing. */
   readsSequences(request: Request): boolean {
     if (this.#ignores('sequence')) return false;
-    const code = this.#place.learnt.hiddenCode(this.#identity.database);
     return request
       .facts()
-      .some(({ statements }) =>
-        statements.some(({ effects }) => effects.some(({ kind }) => kind === 'currval' || (kind === 'opaque' && code?.currval !== false))),
-      );
+      .some(({ statements }) => statements.some(({ effects }) => effects.some((effect) => this.#mayReadSequences(effect))));
+  }
+
+  #mayReadSequences({ kind, name }: Effect): boolean {
+    if (kind !== 'opaque') return kind === 'currval';
+    if (this.#place.learnt.hiddenCode(this.#identity.database)?.currval === false) return false;
+    if (name === undefined) return true;
+    const verdict = this.#judge([{ kind: 'function', name: lastPart(name) }]);
+    return verdict === 'harmful' || verdict === 'unknown';
+  }
+
+  #judge(uses: readonly Use[]): Verdict {
+    return this.#place.learnt.knownCode(this.#identity.database).judge(uses).verdict;
   }
 
   /** A statement of the protocol is on this server under the client's own name, as if SQL's PREPARE had made it. */
@@ -234,12 +247,17 @@ export class SessionState {
     return /\bpg_temp/i.test(request.text ?? '') || (this.label.values.get('search_path')?.includes('pg_temp') ?? false);
   }
 
-  #definitionChanged(text: string): void {
-    this.#place.definitionsChanged(this.#identity.database, CODE.test(text) ? text : undefined);
+  #definitionChanged(text: string | undefined, status: number): void {
+    const { database } = this.#identity;
+    this.#place.definitionsChanged(database);
+    this.#place.learnt.codeChanged(database, text);
+    if (status !== STATUS_IDLE) this.#redefined.push(text);
   }
 
   /** What survives the error of the statement that did it. */
-  #failed({ effects, verb }: Ran, server: Server, request: Request): void {
+  #failed(statement: Ran, server: Server, request: Request): void {
+    const { effects, verb } = statement;
+    this.#lookInto(statement, server, request);
     for (const effect of effects) {
       const reason = PIN_OF[effect.kind];
       if (reason !== undefined && EVEN_ON_ERROR.has(reason)) this.#pinBy(effect, verb, server, request);
@@ -248,7 +266,8 @@ export class SessionState {
 
   #pinBy(effect: Effect, verb: string, server: Server, request: Request): void {
     const reason = PIN_OF[effect.kind];
-    if (reason === undefined || this.#ignores(reason)) return;
+    // Code that has a name is looked into.
+    if (reason === undefined || this.#ignores(reason) || (reason === 'opaque' && effect.name !== undefined)) return;
     const what = effect.name === undefined ? verb : `${verb} ${effect.name}`;
     if (reason === 'opaque') return this.#opaque(what, server, request);
     if ((AUDITED as readonly PinReason[]).includes(reason)) this.#auditWanted = true;
@@ -256,7 +275,7 @@ export class SessionState {
   }
 
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
-  #opaque(what: string, server: Server, request: Request): void {
+  #opaque(what: string, server: Server, request: Pick<Request, 'text'>): void {
     if (this.#ignores('opaque')) return;
     if (this.policy.state.actions.opaque !== 'pin') this.#auditWanted = true;
     this.#suspect = what;
@@ -274,10 +293,14 @@ export class SessionState {
     this.#place.pinned(reason);
   }
 
-  /** Statements that take prepared statements away. */
+  /** Statements that take away prepared statements, or what was drawn from sequences. */
   #forget(effect: Effect, server: Server): void {
     if (effect.kind === 'prepare' && effect.name !== undefined) this.names.inSql.add(effect.name);
     else if (effect.kind === 'deallocate' && effect.name !== undefined) this.names.inSql.delete(effect.name);
+    if (effect.kind === 'discard_all' || effect.kind === 'discard_sequences') {
+      this.forgetSequences();
+      this.#pins.remove('sequence');
+    }
     if (effect.kind !== 'discard_all' && (effect.kind !== 'deallocate' || effect.name !== undefined)) return;
     this.names.forgetAll();
     server.prepared.clear();
@@ -286,7 +309,7 @@ export class SessionState {
 
   /** Something must be asked of the server before the client is told that its statement is done. */
   unsettled(status: number): boolean {
-    return this.settings.unsettled(status) || (status === STATUS_IDLE && this.#auditWanted);
+    return this.settings.unsettled(status) || (status === STATUS_IDLE && (this.#auditWanted || this.#doubts.any));
   }
 
   settle(server: Server, status: number, done: (ok: boolean) => void): void {
@@ -298,8 +321,12 @@ export class SessionState {
       if (ok && status === STATUS_IDLE && this.#auditWanted) this.#audit(server, settled);
       else settled(ok);
     };
-    if (this.settings.unsettled(status)) this.settings.settle(server, status, audit);
-    else audit(true);
+    const doubts = (ok: boolean): void => {
+      if (!ok || status !== STATUS_IDLE || !this.#doubts.any) return audit(ok);
+      this.#doubts.settle(server, this.#place.learnt.knownCode(this.#identity.database), audit);
+    };
+    if (this.settings.unsettled(status)) this.settings.settle(server, status, doubts);
+    else doubts(true);
   }
 
   #pinBySettings(server: Server): void {

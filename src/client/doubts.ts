@@ -1,0 +1,132 @@
+/**
+ * What a session ran of which it is not known whether it can have changed anything in it. Known code (`known-code.ts`) says it at once; where it
+ * does not know, the server is asked before the client hears that its statement is done, as often as one name leads to the next. What stays
+ * unknown counts as harmful.
+ */
+import type { Statement } from '../../routing/index.ts';
+import { InternalExchange } from '../server/exchange.ts';
+import type { Server } from '../server/server.ts';
+import { DATA_ROW } from '../wire/codes.ts';
+import { deepQuestion, quickQuestion } from './code-question.ts';
+import { namesIn } from './function-body.ts';
+import { deepNames, type KnownCode, type Use } from './known-code.ts';
+import { rowValues } from './rows.ts';
+
+/** Rounds of questions, from a name to those that it leads to. */
+const ROUNDS = 10;
+/** Names in one question. */
+const ASKED_LIMIT = 2000;
+
+/** DDL that may run the code which it names: expressions of indexes, defaults of new columns, checks on what is there. */
+const RUNS_CODE = /^\s*(?:alter|create\s+(?:unique\s+)?index|refresh)\b|--|\/\*/i;
+/** A name that nobody has: never harmless. */
+const NOT_A_NAME: Use = { kind: 'function', name: '' };
+
+type Looked = Pick<Statement, 'effects' | 'relations' | 'operators'>;
+
+const ofStatements = new WeakMap<Looked, readonly Use[]>();
+
+/** What a statement uses that may run code of the user's own; `text`: where it stands. Code without a name (DO, say) is not in it. */
+export function usesOf(statement: Looked, text: () => string): readonly Use[] {
+  let uses = ofStatements.get(statement);
+  if (uses === undefined) {
+    uses = statement.effects.some(({ kind }) => kind === 'ddl') ? usesOfDdl(statement, text()) : usesOfPlain(statement);
+    ofStatements.set(statement, uses);
+  }
+  return uses;
+}
+
+/** A name without its schema. */
+export function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+function usesOfPlain({ effects, relations, operators }: Looked): readonly Use[] {
+  const uses: Use[] = relations.map(({ access, name }) => ({ kind: access, name }));
+  for (const { kind, name } of effects) if (kind === 'opaque' && name !== undefined) uses.push({ kind: 'function', name: lastPart(name) });
+  for (const operator of operators) {
+    const name = lastPart(operator.replace(/^::/, ''));
+    if (operator.startsWith('::')) uses.push({ kind: 'type', name: name.replaceAll('[]', '') });
+    else uses.push({ kind: 'operator', name });
+  }
+  return uses;
+}
+
+/** What DDL writes it defines; what it reads (CREATE TABLE AS) runs. */
+function usesOfDdl(statement: Looked, text: string): readonly Use[] {
+  const uses: Use[] = [{ kind: 'event', name: '' }];
+  uses.push(...usesOfPlain(statement).filter(({ kind }) => kind !== 'write'));
+  if (!RUNS_CODE.test(text)) return uses;
+  const names = namesIn(text);
+  return names === undefined ? [NOT_A_NAME] : [...uses, ...names.map((name) => ({ kind: 'word' as const, name }))];
+}
+
+/** Something that ran, and whom to tell when it was not harmless. */
+export interface Doubt {
+  readonly uses: readonly Use[];
+  readonly harmful: () => void;
+}
+
+export class Doubts {
+  #open: Doubt[] = [];
+
+  get any(): boolean {
+    return this.#open.length > 0;
+  }
+
+  add(doubt: Doubt): void {
+    this.#open.push(doubt);
+  }
+
+  /** Finds out about all of them; `done` is told whether the server is still there. */
+  settle(server: Server, known: KnownCode, done: (ok: boolean) => void, rounds = ROUNDS): void {
+    const wanted = new Set<string>();
+    let unknown = false;
+    for (const { uses } of this.#open) {
+      const judgement = known.judge(uses);
+      if (judgement.verdict === 'unknown') unknown = true;
+      for (const name of judgement.wanted) wanted.add(name);
+    }
+    if (!unknown || rounds === 0 || wanted.size > ASKED_LIMIT) return this.#close(known, done);
+    const names = [...wanted];
+    const { changes } = known;
+    ask(server, quickQuestion(names), (status, quick) => {
+      if (status === 0) return done(false);
+      if (quick === undefined) return this.#close(known, done);
+      const deep = deepNames(quick);
+      const learn = (rows: readonly Row[]): void => {
+        known.learn({ names, quick, deep: rows, changes });
+        this.settle(server, known, done, rounds - 1);
+      };
+      if (deep.length === 0) return learn([]);
+      ask(server, deepQuestion(deep), (deepStatus, rows) => {
+        if (deepStatus === 0) return done(false);
+        if (rows === undefined) return this.#close(known, done);
+        learn(rows);
+      });
+    });
+  }
+
+  #close(known: KnownCode, done: (ok: boolean) => void): void {
+    const doubts = this.#open;
+    this.#open = [];
+    for (const { uses, harmful } of doubts) {
+      const { verdict } = known.judge(uses);
+      if (verdict === 'harmful' || verdict === 'unknown') harmful();
+    }
+    done(true);
+  }
+}
+
+type Row = readonly (string | null)[];
+
+/** Rows of all answers, or undefined where the server refused; status 0: it is gone. */
+function ask(server: Server, frames: Buffer, done: (status: number, rows: readonly Row[] | undefined) => void): void {
+  const rows: Row[] = [];
+  const row = (chunk: Buffer, start: number, end: number): void => {
+    if (chunk[start] === DATA_ROW) rows.push(rowValues(chunk, start, end));
+  };
+  server.unnamed = undefined;
+  server.enqueue(new InternalExchange((_, outcome) => done(outcome.status, outcome.ok ? rows : undefined), row));
+  server.send(frames);
+}

@@ -1,0 +1,134 @@
+/** What a body says, and what is known of names whose code was read. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { namesIn, readBody } from '../../src/client/function-body.ts';
+import { KnownCode, type Use } from '../../src/client/known-code.ts';
+
+const HARMFUL = [
+  'begin execute x; end',
+  'begin set work_mem = 1; end',
+  "begin if true then set app.x = 'a'; end if; end",
+  'begin for r in select 1 from t for update loop set a = 1; end loop; end',
+  'begin if exists (select 1 from t for update) then set a = 1; end if; end',
+  "select set_config('a.b', 'c', false)",
+  "select \"set_config\"('a.b', 'c', false)",
+  'select pg_advisory_lock(1)',
+  "select query_to_xml('select 1', true, true, '')",
+  'create temp table x ()',
+  'declare c cursor with hold for select 1',
+  'begin do $$ x $$; end',
+  'begin do language plpgsql x; end',
+  'select U&"\\0073et_config"(1)',
+  'select "größe"()',
+  "select '\\'; set a = 1; select '",
+  'select $q$ set a = 1 $q$',
+  'begin reset all; end',
+  'listen x',
+  `select ${'x'.repeat(64)}()`,
+];
+const HARMLESS = [
+  "update t set a = 1 where b = 'set x'",
+  'update only s.t as x set a = 1',
+  'update "My Table" set a = 1',
+  'insert into t values (1) on conflict do nothing',
+  'insert into t values (1) on conflict (a) do update set a = 2',
+  'merge into t using u on a = b when matched then update set a = 1',
+  'begin -- execute it, then reset\n return new; end',
+  'begin /* set a = 1 */ return new; end',
+  "begin raise exception 'cannot create a temp table'; end",
+  'select nextval(1)',
+];
+
+describe('the body of a function', () => {
+  for (const body of HARMFUL) it(`is harmful: ${body.slice(0, 70)}`, () => assert.equal(readBody(body).harmful, true));
+  for (const body of HARMLESS) it(`is harmless: ${body.slice(0, 70)}`, () => assert.equal(readBody(body).harmful, false));
+
+  it('names what stands in it, folded as Postgres does, and nothing of its strings and comments', () => {
+    assert.deepEqual(namesIn('select A."B c"(x) -- not this\n from \'nor this\' /* or that */'), ['select', 'a', 'B c', 'x', 'from']);
+  });
+
+  it('can draw from a sequence where it inserts or updates', () => {
+    assert.equal(readBody('select 1').draws, false);
+    assert.equal(readBody('insert into t values (default)').draws, true);
+  });
+});
+
+const use = (kind: Use['kind'], name: string): Use => ({ kind, name });
+const fn = (name: string, body: string, language = 'sql', trusted = 'f') => ['function', name, language, trusted, body];
+
+describe('known code', () => {
+  function learn(known: KnownCode, names: string[], quick: (string | null)[][] = [], deep: (string | null)[][] = []): void {
+    known.learn({ names, quick, deep, changes: known.changes });
+  }
+  const verdict = (known: KnownCode, ...uses: Use[]) => known.judge(uses).verdict;
+
+  it('says what it must ask for, from a name to what its body names', () => {
+    const known = new KnownCode();
+    assert.deepEqual(known.judge([use('function', 'f')]), { verdict: 'unknown', wanted: ['f'] });
+    learn(known, ['f'], [fn('f', 'select g()')]);
+    assert.deepEqual(known.judge([use('function', 'f')]), { verdict: 'unknown', wanted: ['g', 'select'] });
+    learn(known, ['g', 'select'], [fn('g', 'f')]);
+    assert.equal(verdict(known, use('function', 'f')), 'quiet');
+  });
+
+  it('takes the worst of several functions of a name, and what is not found for harmful', () => {
+    const known = new KnownCode();
+    learn(known, ['f', 'none'], [fn('f', ''), fn('f', 'execute')]);
+    assert.equal(verdict(known, use('function', 'f')), 'harmful');
+    assert.equal(verdict(known, use('function', 'none')), 'harmful');
+    assert.equal(verdict(known, use('read', 'none')), 'quiet');
+  });
+
+  it('trusts functions in C of extensions that it knows, and no others', () => {
+    const known = new KnownCode();
+    learn(known, ['a', 'b', 'c'], [fn('a', 'x', 'c', 't'), fn('b', 'x', 'c'), fn('c', 'x', 'plpython3u', 't')]);
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((name) => verdict(known, use('function', name))),
+      ['quiet', 'harmful', 'harmful'],
+    );
+  });
+
+  it('tells reading a relation from writing it', () => {
+    const known = new KnownCode();
+    learn(known, ['t', 'f'], [fn('f', 'execute'), ['relation', 't', 't']], [['runs', 't', 'w', 'f']]);
+    assert.equal(verdict(known, use('read', 't')), 'quiet');
+    assert.equal(verdict(known, use('write', 't')), 'harmful');
+  });
+
+  it('counts casts that nobody writes to everything', () => {
+    const known = new KnownCode();
+    learn(known, ['t', 'f'], [fn('f', 'execute'), ['cast', 'f']]);
+    assert.equal(verdict(known, use('read', 't')), 'harmful');
+  });
+
+  it('forgets what a definition names, and what is reached through it', () => {
+    const known = new KnownCode();
+    learn(known, ['parent', 'child', 'other'], [['relation', 'parent', 't']], [['through', 'parent', 'w', 'child']]);
+    for (const name of ['parent', 'child', 'other']) assert.equal(verdict(known, use('write', name)), 'quiet');
+    known.changed('create trigger t before insert on child execute function f()');
+    assert.deepEqual(
+      ['parent', 'child', 'other'].map((name) => verdict(known, use('write', name))),
+      ['unknown', 'unknown', 'quiet'],
+    );
+    known.changed('drop table other');
+    assert.equal(verdict(known, use('write', 'other')), 'quiet');
+    known.changed('create extension hstore');
+    assert.equal(verdict(known, use('write', 'other')), 'unknown');
+  });
+
+  it('does not believe what was asked before a definition changed', () => {
+    const known = new KnownCode();
+    const { changes } = known;
+    known.changed('create table t ()');
+    known.learn({ names: ['t'], quick: [], deep: [], changes });
+    assert.equal(verdict(known, use('read', 't')), 'unknown');
+  });
+
+  it('never asks for a name that is not plain', () => {
+    assert.equal(verdict(new KnownCode(), use('read', 'größe')), 'unknown');
+    const known = new KnownCode();
+    learn(known, []);
+    assert.equal(verdict(known, use('read', 'größe')), 'harmful');
+    assert.equal(verdict(known, use('function', 'x'.repeat(64))), 'harmful');
+  });
+});

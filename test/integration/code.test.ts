@@ -1,0 +1,135 @@
+/** Code of a database that the text of a statement does not show: what it does to a session is found, and what does nothing costs nothing. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { type Postgres, query, startPostgres } from '../support/postgres.ts';
+import { type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
+import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+
+const SCHEMA = `
+  create table plain (id serial primary key, a int, b text default now()::text);
+  create table stamped (id int primary key, at timestamptz);
+  create function stamp() returns trigger language plpgsql as $$ begin new.at := clock_timestamp(); return new; end $$;
+  create trigger stamp before insert or update on stamped for each row execute function stamp();
+  create table parent (id int primary key);
+  create table child (id int references parent on delete cascade);
+  create function leaves() returns trigger language plpgsql as $$ begin perform set_config('app.kept', 'here', false); return old; end $$;
+  create trigger leaves before delete on child for each row execute function leaves();
+  create function twice(a int) returns int language sql stable as 'select 2 * a';
+  create function calls_twice(a int) returns int language plpgsql as $$ declare r int; begin select twice(a) into r from plain limit 1; return r; end $$;
+  create function touches() returns void language plpgsql as $$ begin update plain as p set a = 1 where id = 0; end $$;
+  create function by_default(a text default set_config('app.kept', 'default', false)) returns text language sql as 'select a';
+  create function indirect() returns text language plpgsql as $$ begin return by_default(); end $$;
+  create function from_string(what text) returns void language plpgsql as $$ begin execute what; end $$;
+  create function draws() returns bigint language sql as $$ select nextval('plain_id_seq') $$;
+  create domain checked as text check (value = set_config('app.kept', value, false));
+  create table with_domain (a checked);
+  create view looks as select set_config('app.kept', 'view', false);
+  create function later() returns int language sql as 'select 1';
+  create extension citext;
+  create table emails (email citext default 'a' check (email like '%'));`;
+
+describe('code that the text does not show', () => {
+  let postgres: Postgres;
+  let shardyard: Shardyard;
+  const open: RawClient[] = [];
+  before(async () => {
+    postgres = await startPostgres();
+    await query(postgres, SCHEMA);
+    shardyard = await startShardyard(
+      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 1\nleak_sentinel = 0\n`,
+    );
+  });
+  after(async () => {
+    await shardyard?.stop();
+    await postgres?.stop();
+  });
+  afterEach(() => {
+    for (const client of open.splice(0)) client.destroy();
+  });
+
+  async function connect(): Promise<RawClient> {
+    const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
+    open.push(client);
+    return client;
+  }
+  const first = async (client: RawClient, sql: string) => rows(await client.query(sql))[0]?.[0];
+  const LEFT = "select coalesce(current_setting('app.kept', true), '')";
+
+  /** What the server connection ran last: the statement itself, or a question of Shardyard's that came after it. */
+  async function lastRun(client: RawClient, sql: string): Promise<string | undefined> {
+    const pid = await first(client, 'select pg_backend_pid()');
+    await client.query(sql);
+    const [row] = await query<{ query: string }>(postgres, `select query from pg_stat_activity where pid = ${pid}`);
+    return row?.query;
+  }
+
+  for (const text of [
+    'insert into plain (a) values (1)',
+    'insert into stamped values (1, null) on conflict (id) do update set at = null',
+    'select twice(2)',
+    'select calls_twice(2)',
+    'select touches()',
+    'select draws()',
+    'create table made (a int)',
+    'select * from made',
+    'drop table made',
+    "select 'a'::citext = 'A'::citext",
+    'insert into emails values (default)',
+  ]) {
+    it(`is known to be harmless, and costs nothing from the second time on: ${text}`, async () => {
+      const client = await connect();
+      await lastRun(client, text);
+      assert.equal(await lastRun(client, text), text);
+    });
+  }
+
+  for (const [text, left] of [
+    ['select indirect()', 'default'],
+    ["select from_string('set app.kept = ''string''')", 'string'],
+    ["insert into with_domain values ('domain')", 'domain'],
+    ['select * from looks', 'view'],
+    ['insert into parent values (1); insert into child values (1); delete from parent', 'here'],
+    ["select 'cast'::checked", 'cast'],
+  ] as const) {
+    it(`is found, and its setting is tracked: ${text}`, async () => {
+      for (let i = 0; i < 3; i++) {
+        const [one, other] = [await connect(), await connect()];
+        await one.query(text);
+        assert.equal(await first(other, LEFT), '');
+        assert.equal(await first(one, LEFT), left);
+        await one.close();
+        await other.close();
+      }
+    });
+  }
+
+  it('is found after it was harmless, when its definition changes', async () => {
+    const [one, other] = [await connect(), await connect()];
+    for (let i = 0; i < 3; i++) await one.query('select later()');
+    await other.query(
+      "create or replace function later() returns int language sql as $$ select 1 from set_config('app.kept', 'later', false) $$",
+    );
+    await one.query('select later()');
+    assert.equal(await first(one, LEFT), 'later');
+    assert.equal(await first(other, LEFT), '');
+  });
+
+  it('is found when the change of its definition is committed later than it was looked at', async () => {
+    const [one, other] = [await connect(), await connect()];
+    await query(postgres, 'create function seen() returns int language sql as $$ select 1 $$');
+    await one.query('begin');
+    await one.query(
+      "create or replace function seen() returns int language sql as $$ select 1 from set_config('app.kept', 'seen', false) $$",
+    );
+    await one.query('commit');
+    await one.query('select seen()');
+    assert.equal(await first(one, LEFT), 'seen');
+    assert.equal(await first(other, LEFT), '');
+  });
+
+  it('may draw from a sequence, and its session sees what it drew', async () => {
+    const one = await connect();
+    const drawn = await first(one, 'select draws()');
+    assert.equal(await first(one, "select currval('plain_id_seq')"), drawn);
+  });
+});
