@@ -1,4 +1,5 @@
 /** Documents made from the settings table: the tables of docs/configuration.md and the whole of config/shardyard.ini. */
+import { stateKindNames, stateKinds } from '../../routing/index.ts';
 import { databaseKeyNames, userKeyNames } from './entries.ts';
 import { groupTitles, type SettingGroup, type SettingName, type SettingSpec, settingNames, settingSpec } from './settings.ts';
 
@@ -43,6 +44,15 @@ function settingRow([name, spec]: readonly [SettingName, SettingSpec]): string {
 export function settingsMarkdown(): string {
   const head = ['| setting | value | default | RELOAD, SET | implemented | meaning |', '|---|---|---|---|---|---|'];
   return groups.map((group) => [`#### ${groupTitles[group]}`, '', ...head, ...settingsOf(group).map(settingRow)].join('\n')).join('\n\n');
+}
+
+/** The kinds of session state with what may be chosen for each, in Markdown. */
+export function kindsMarkdown(): string {
+  const row = (kind: (typeof stateKindNames)[number]): string => {
+    const { actions, doc } = stateKinds[kind];
+    return `| \`${kind}\` | ${actions.map((action) => `\`${action}\``).join(', ')} | ${doc} |`;
+  };
+  return ['| kind | values | what it is |', '|---|---|---|', ...stateKindNames.map(row)].join('\n');
 }
 
 function commentOf(spec: SettingSpec): string {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { referenceIni, settingsMarkdown } from '../../src/config/reference.ts';
+import { kindsMarkdown, referenceIni, settingsMarkdown } from '../../src/config/reference.ts';
 import { settingNames, settingsTable } from '../../src/config/settings.ts';
 import { defaultSettings } from '../../src/config/values.ts';
 import { projectRoot } from '../support/root.ts';
@@ -26,6 +26,14 @@ test('docs/configuration.md has the table of the settings as they are', () => {
   const [from, to] = [text.indexOf(start) + start.length, text.indexOf(end)];
   assert.ok(from >= start.length && to > from);
   assertFile('docs/configuration.md', `${text.slice(0, from)}\n${settingsMarkdown()}\n${text.slice(to)}`);
+});
+
+test('docs/exactness.md has the kinds of session state as they are', () => {
+  const [start, end] = ['<!-- kinds: made from routing/session-state.ts -->\n', '<!-- end of kinds -->'];
+  const text = textOf('docs/exactness.md');
+  const [from, to] = [text.indexOf(start) + start.length, text.indexOf(end)];
+  assert.ok(from >= start.length && to >= from);
+  assertFile('docs/exactness.md', `${text.slice(0, from)}\n${kindsMarkdown()}\n\n${text.slice(to)}`);
 });
 
 test('the examples in docs/configuration.md are configurations', () => {

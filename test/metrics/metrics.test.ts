@@ -138,3 +138,18 @@ test('docs/metrics.md lists every family and no other', () => {
   const listed = [...page.matchAll(/^\| `(shardyard_\w+)` \|/gm)].map((match) => match[1]);
   assert.deepEqual([...listed].sort(), [...createMetrics(metricsView(), false).names].sort());
 });
+
+test('how long pins lasted is told by reason, and leaks are told even when there are none', async () => {
+  const counting = new Counting();
+  counting.unpinned('temp', 40);
+  counting.unpinned('temp', 90_000);
+  const before = await scrape({ counting });
+  assert.equal(before.get('shardyard_pin_seconds_count{reason="temp"}'), 2);
+  assert.equal(before.get('shardyard_pin_seconds_bucket{reason="temp",le="0.05"}'), 1);
+  assert.equal(before.get('shardyard_pin_seconds_sum{reason="temp"}'), 90.04);
+  assert.deepEqual([before.get('shardyard_leak_checks_total'), before.get('shardyard_leaks_total')], [0, 0]);
+  counting.leakChecks += 3;
+  counting.leaks += 1;
+  const after = await scrape({ counting });
+  assert.deepEqual([after.get('shardyard_leak_checks_total'), after.get('shardyard_leaks_total')], [3, 1]);
+});
