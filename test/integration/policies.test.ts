@@ -72,6 +72,9 @@ describe('policies for session state', () => {
       `plain = ${at}`,
       `ignores = ${at} session_state.advisory=ignore session_state.settings=ignore session_state.temp=ignore session_state.listen=ignore`,
       `pins = ${at} session_state.settings=pin session_state.role=pin session_state.prepared=pin session_state.opaque=pin`,
+      `sessions = ${at} pool_mode=session session_state.temp=reject`,
+      `shard = ${at}`,
+      `sharded = shards=shard session_state.temp=reject session_state.settings=reject`,
       `unaudited = ${at} state_audit=off`,
       `audited = ${at} state_audit=always session_state.opaque=ignore`,
     ];
@@ -176,6 +179,31 @@ describe('policies for session state', () => {
         ['Z'],
       );
       assert.equal(first(await client.query("select to_regclass('t') is null")), 't');
+    });
+
+    it('holds in session mode, too', async () => {
+      const client = await connect('sessions');
+      assert.match(errorOf(await client.query('create temp table t (a int)'))?.M ?? '', refusal('temp'));
+      assert.equal(errorOf(await client.query("set work_mem = '7MB'"))?.M, undefined);
+    });
+
+    it('fails the transaction of a sharded database that has no shard yet', async () => {
+      const client = await connect('sharded');
+      await client.query('begin');
+      const answer = await client.query("set work_mem = '7MB'");
+      assert.match(errorOf(answer)?.M ?? '', refusal('settings'));
+      assert.equal(statusOf(answer), 'E');
+      assert.equal(statusOf(await client.query('rollback')), 'I');
+      assert.match(errorOf(await client.query('create temp table t (a int)'))?.M ?? '', refusal('temp'));
+      assert.equal(first(await client.query('select 1')), '1');
+    });
+
+    it('changes with a reload, for the next statement of clients that are there already', async () => {
+      const client = await connect('plain');
+      await admin.query("set session_state.load = 'reject'");
+      assert.match(errorOf(await client.query("load 'plpgsql'"))?.M ?? '', refusal('load'));
+      await admin.query("set session_state.load = 'pin'");
+      assert.equal(errorOf(await client.query("load 'plpgsql'"))?.M, undefined);
     });
 
     it('is one of the outcomes of SHOW LAST_ROUTES', async () => {
