@@ -15,6 +15,7 @@ export {
   stateKinds,
   stateRefusal,
 } from './session-state.ts';
+export { type SharingNeeds, sharingDependsOn, whyExclusive } from './share.ts';
 export {
   buildTopology,
   type Database,

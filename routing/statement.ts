@@ -131,7 +131,7 @@ function intoEffects(into: Into): readonly Effect[] {
   return [{ kind: 'ddl' }, ...(into.temporary ? [{ kind: 'temp', name: into.name } as const] : [])];
 }
 
-type Found = Pick<Statement, 'relations' | 'functions' | 'effects' | 'readOnly'> & { opaque?: string };
+type Found = Pick<Statement, 'relations' | 'functions' | 'builtIns' | 'effects' | 'readOnly'> & { opaque?: string };
 
 function ofFindings(found: Findings): Found {
   const harmless = found.calls.every((call) => classify(call) !== 'other') && !found.relations.some((r) => isHostView(r.schema, r.name));
@@ -139,6 +139,7 @@ function ofFindings(found: Findings): Found {
   return {
     relations: found.relations,
     functions: functionsOf(found.calls),
+    ...builtInsOf(found.calls),
     effects,
     readOnly: !found.writes && !found.locks && harmless && effects.every((effect) => effect.kind === 'opaque' && effect.name !== undefined),
     ...(found.calls.some((call) => runsHiddenSql(call.fn)) ? { opaque: 'it reads tables that the text does not name' } : {}),
@@ -166,6 +167,11 @@ export function functionsOf(calls: readonly Call[]): readonly FunctionName[] {
   const found = new Map<string, FunctionName>();
   for (const call of calls) if (classify(call) !== 'harmless') found.set(qualified(call.fn), call.fn);
   return [...found.values()];
+}
+
+function builtInsOf(calls: readonly Call[]): Pick<Statement, 'builtIns'> {
+  const names = new Set(calls.filter((call) => classify(call) === 'harmless').map(({ fn }) => fn.name));
+  return names.size === 0 ? {} : { builtIns: [...names] };
 }
 
 /** Each effect once, in order. */

@@ -232,7 +232,7 @@ export class Clients {
   async #cancel(pid: number, secret: Buffer): Promise<void> {
     const session = this.#byPid.get(pid);
     if (session === undefined || !secret.equals(session.identity.secret)) return;
-    if (session.phase.at === 'waiting') return session.cancelWaiting();
+    if (session.phase.at === 'waiting' || session.phase.at === 'shared') return session.cancelUnheld();
     const { server } = session;
     if (session.phase.at === 'active' && server !== undefined) sendCancel(server);
   }

@@ -176,7 +176,7 @@ function sessionRow({ port, nowMs }: InspectParts, session: Session): SocketRow 
     state: clientState(session),
     connect_time: identity.connectedAt,
     request_time: new Date(Date.now() - (nowMs() - session.sinceMs)),
-    waitMs: session.phase.at === 'waiting' || session.phase.at === 'active' ? nowMs() - session.sinceMs : 0,
+    waitMs: session.phase.at !== 'idle' ? nowMs() - session.sinceMs : 0,
     close_needed: false,
     id: identity.id,
     link: server?.identity.id,
@@ -347,7 +347,7 @@ export function busyServers(clients: Clients, database: string | undefined): num
   let busy = 0;
   for (const session of clients.sessions.values()) {
     if (session.server === undefined || (database !== undefined && session.target?.database !== database)) continue;
-    if (session.phase.at === 'active' || session.status !== STATUS_IDLE || session.state.pinned) busy += 1;
+    if (session.phase.at === 'active' || session.phase.at === 'shared' || session.status !== STATUS_IDLE || session.state.pinned) busy += 1;
   }
   return busy;
 }

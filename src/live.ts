@@ -27,6 +27,9 @@ export interface SessionSettings {
   readonly resetQuery: string;
   readonly resetAlways: boolean;
   readonly statementLimit: number;
+  /** Queries that may travel with those of other clients do. */
+  readonly pipeline: boolean;
+  readonly autoPrepare: boolean;
   readonly state: StateRules;
   /** Share of releases, from 0 to 1, that the leak sentinel looks at. */
   readonly leakShare: number;
@@ -108,8 +111,10 @@ export class Live {
     const { settings, users } = this.#config;
     const user = users.get(userName);
     const entry = this.entry(databaseName);
+    const mode = user?.pool_mode ?? entry?.pool_mode ?? settings.pool_mode;
+    const keepsStatements = mode !== 'session' && settings.max_prepared_statements > 0;
     return {
-      mode: user?.pool_mode ?? entry?.pool_mode ?? settings.pool_mode,
+      mode,
       clientIdleMs: user?.client_idle_timeout ?? settings.client_idle_timeout,
       idleTransactionMs: user?.idle_transaction_timeout ?? settings.idle_transaction_timeout,
       transactionMs: user?.transaction_timeout ?? settings.transaction_timeout,
@@ -120,6 +125,8 @@ export class Live {
       resetQuery: settings.server_reset_query,
       resetAlways: settings.server_reset_query_always,
       statementLimit: settings.statement_size_limit,
+      pipeline: mode !== 'session' && !settings.server_reset_query_always && (entry?.pipeline ?? settings.pipeline) === 'reads',
+      autoPrepare: keepsStatements && (entry?.auto_prepare ?? settings.auto_prepare) === 'on',
       state: stateRules(settings, entry, user),
       leakShare: (user?.leak_sentinel ?? entry?.leak_sentinel ?? settings.leak_sentinel) / 100,
     };

@@ -16,6 +16,8 @@ function enforce(session: Session, nowMs: number): void {
   if (phase.at === 'waiting') {
     if (over(sinceMs, policy.queryWaitNotifyMs, nowMs)) phase.stay?.notify();
     if (over(sinceMs, policy.queryMs, nowMs)) session.fail(errors.queryTimeoutWaiting);
+  } else if (phase.at === 'shared') {
+    if (over(sinceMs, policy.queryMs, nowMs)) return session.fail(errors.queryTimeoutRunning);
   } else if (phase.at === 'active') {
     if (over(phase.exchange.startedMs, policy.queryMs, nowMs)) return session.fail(errors.queryTimeoutRunning);
     if (inTransaction && over(session.transactionSinceMs, policy.transactionMs, nowMs)) session.fail(errors.transactionTimeout);

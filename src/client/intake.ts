@@ -53,6 +53,7 @@ export class Intake implements FrameSink {
       case 'skipping':
         return this.#skip(type);
       case 'waiting':
+      case 'shared':
         return false;
       case 'closed':
         return true;
@@ -185,7 +186,7 @@ export class Intake implements FrameSink {
   open(type: number, length: number, chunk: Buffer, start: number, end: number): boolean {
     const { phase } = this.#session;
     this.#streamTo = undefined;
-    if (phase.at === 'waiting') return false;
+    if (phase.at === 'waiting' || phase.at === 'shared') return false;
     if (phase.at === 'skipping' || phase.at === 'closed') return true;
     if (phase.at === 'active') return this.#openActive(phase, type, length, chunk, start, end);
     if (type === code.COPY_DATA && this.#session.request.empty) return true;

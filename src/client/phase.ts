@@ -20,6 +20,7 @@ export type Phase =
   | { readonly at: 'skipping' }
   | { readonly at: 'closed' }
   | { readonly at: 'waiting'; readonly line: Line; readonly stay?: Stay }
+  | { readonly at: 'shared'; readonly server: Server }
   | Active;
 
 export const IDLE: Phase = { at: 'idle' };

@@ -4,7 +4,7 @@
  */
 import type { Catalog, Database, PinReason, Plan, StateKind, Target } from '../../routing/index.ts';
 import type { SessionSettings } from '../live.ts';
-import type { Waiter } from '../pool/pool.ts';
+import type { Waiter } from '../pool/parts.ts';
 import type { Line } from '../pool/pools.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';

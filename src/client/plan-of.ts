@@ -1,21 +1,49 @@
-/** The door between a request and routing: what it asks for, the values it binds, and what routing may know of its session. */
-import { type Catalog, type Database, type Plan, routeAll, type Target } from '../../routing/index.ts';
+/** The plan of a request: what routing is told of the session, its database and its values. */
+import { type Database, type Plan, routeAll, type Target } from '../../routing/index.ts';
+import { STATUS_IDLE } from '../wire/codes.ts';
+import type { Output } from './output.ts';
+import type { Place } from './place.ts';
 import type { Request } from './request.ts';
+import { readingOf } from './statements.ts';
 
 /** The session, as far as routing may know it. */
 export interface Circumstances {
-  readonly inTransaction: boolean;
-  readonly pinned: boolean;
-  /** client_encoding, upper-case. */
-  readonly clientEncoding: string;
+  readonly request: Request;
+  readonly identity: { readonly database: string };
+  readonly status: number;
+  readonly state: { readonly pinned: boolean };
+  readonly output: Pick<Output, 'reported'>;
   /** Where the server is that the session holds. */
-  readonly held: Target | undefined;
+  readonly target: Target | undefined;
 }
 
 const UNBOUND = () => undefined;
+const plainPlans = new Map<string, Plan>();
 
-export function planOf(request: Request, database: Database, catalog: Catalog | undefined, { held, ...known }: Circumstances): Plan {
+/** `database` undefined: it is gone, and the session still holds a server of it. */
+export function planOf(session: Circumstances, database: Database | undefined, place: Place): Plan {
+  const { request, identity, target } = session;
+  if (database === undefined || (database.kind === 'plain' && database.reads === undefined)) return plainPlan(identity.database, target);
   const asked = request.asked().map(({ facts, operands }) => ({ facts, operands: operands ?? UNBOUND }));
-  const view = { ...known, readOnly: false, ...(held === undefined ? {} : { held }), ...(catalog === undefined ? {} : { catalog }) };
+  const catalog = place.catalog(identity.database);
+  const view = {
+    inTransaction: session.status !== STATUS_IDLE,
+    pinned: session.state.pinned,
+    clientEncoding: readingOf(session.output.reported).encoding,
+    readOnly: false,
+    ...(target === undefined ? {} : { held: target }),
+    ...(catalog === undefined ? {} : { catalog }),
+  };
   return routeAll(asked, database, view, { describeOnly: request.describesOnly });
+}
+
+/** A database with one kind of host has one plan. */
+function plainPlan(database: string, target: Target | undefined): Plan {
+  if (target !== undefined) return { kind: 'one', target, why: 'unsharded', detail: '' };
+  let plan = plainPlans.get(database);
+  if (plan === undefined) {
+    plan = { kind: 'one', target: { database, role: 'primary' }, why: 'unsharded', detail: '' };
+    plainPlans.set(database, plan);
+  }
+  return plan;
 }

@@ -5,9 +5,10 @@
  */
 import type { BoundValue, Facts, Operands } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
+import type { Shape } from '../server/shape.ts';
 import * as code from '../wire/codes.ts';
 import { bindNames, boundParameters, executeBody, latin1, namedTarget, parseBody, queryText } from '../wire/read.ts';
-import type { Reading, StatementNames, Texts } from './statements.ts';
+import type { Reading, StatementNames, Text, Texts } from './statements.ts';
 
 /** One frame of the request, at [start, end) of its bytes. */
 export interface Item {
@@ -51,6 +52,8 @@ export class Request {
   about: string | Prepared | undefined;
   /** The Facts of a Query. */
   simple: Facts | undefined;
+  /** The Shape of a Query. */
+  simpleShape: Shape | undefined;
   /** Facts of each Execute, in order; undefined where the portal is not known to us. */
   readonly executed: (Facts | undefined)[] = [];
   /** What each Execute runs. */
@@ -69,6 +72,7 @@ export class Request {
     this.items = [];
     this.length = 0;
     this.simple = undefined;
+    this.simpleShape = undefined;
     this.about = undefined;
     this.#parsed.clear();
     this.#bound.clear();
@@ -149,7 +153,7 @@ export class Request {
     switch (type) {
       case code.QUERY: {
         const text = queryText(this.bytes, start, end);
-        if (text !== undefined) this.simple = byValues ? this.#texts.textOf(text, reading).facts : this.#texts.queryFacts(text, reading);
+        if (text !== undefined) this.#query(byValues ? this.#texts.textOf(text, reading) : this.#texts.shapedTextOf(text, reading));
         this.about = text;
         return { type, start, end };
       }
@@ -176,6 +180,11 @@ export class Request {
       default:
         return { type, start, end };
     }
+  }
+
+  #query({ facts, shape }: Text): void {
+    this.simple = facts;
+    this.simpleShape = shape;
   }
 
   #parse(start: number, end: number, reading: Reading): Item {

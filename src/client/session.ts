@@ -4,6 +4,7 @@
  * Phases:
  *   idle      nothing is under way; frames are gathered into a request
  *   waiting   the request is whole (or full) and stands in line for a server; the client's further frames stay unread
+ *   shared    the request, one query, stands in the queue of a server with those of other clients (`sharer.ts`)
  *   active    a server has the exchange; what the client adds (COPY data, the rest of a pipeline up to Sync) goes to it at once
  *   skipping  we refused something of the extended protocol: everything up to Sync is passed over, as Postgres does
  *   closed    gone
@@ -11,30 +12,32 @@
  *
  * Invariant: at most one exchange of a session is under way, so every answer is this client's and in order.
  */
-import type { Database, Plan, Target } from '../../routing/index.ts';
+import type { Plan, Target } from '../../routing/index.ts';
 import type { ClientExchange, ExchangeClient } from '../relay/exchange.ts';
-import { cleanAndRelease, cleaningOf, failTransaction, letGo, trimPrepared } from '../server/cleaning.ts';
+import { failTransaction, letGo, trimPrepared } from '../server/cleaning.ts';
 import type { ConnectFailure } from '../server/connect.ts';
 import type { Lost } from '../server/exchange.ts';
-import { changedParameters, type Reported } from '../server/reported.ts';
+import type { Reported } from '../server/reported.ts';
 import type { Holder, Server } from '../server/server.ts';
 import type { Channel } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
-import { errorResponse, type MessageFields, noticeResponse, readyForQuery, withPid } from '../wire/write.ts';
+import { errorResponse, type MessageFields, noticeResponse, readyForQuery } from '../wire/write.ts';
 import { forgetHere } from './forget.ts';
+import { giveBack } from './give-back.ts';
 import { HeldBack } from './held-back.ts';
 import type { SessionIdentity } from './identity.ts';
 import { Input, type InputOwner } from './input.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { launch } from './launch.ts';
 import type { LocalAnswer } from './local.ts';
+import { Output } from './output.ts';
 import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
 import type { ExchangeDone, Place, SessionPolicy, Tally } from './place.ts';
 import { planOf } from './plan-of.ts';
 import { refusalOf, sendPart } from './refusals.ts';
 import { Request } from './request.ts';
-import { checkAndRelease } from './sentinel.ts';
+import { Sharer, type SharerOwner } from './sharer.ts';
 import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
 import { Stay } from './stay.ts';
@@ -44,7 +47,7 @@ export interface SessionWatcher {
   sessionClosed(session: Session, reason: string, byUs: boolean): void;
 }
 
-export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient {
+export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient, SharerOwner {
   readonly identity: SessionIdentity;
   readonly state: SessionState;
   readonly channel: Channel;
@@ -54,7 +57,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   readonly request: Request;
   readonly #tally: Tally;
   readonly #heldBack = new HeldBack();
-  readonly #plainTarget: Target;
+  readonly #sharer: Sharer;
   #phase: Phase = IDLE;
   /** The server that is kept between exchanges, and where it is. */
   #held: Server | undefined;
@@ -63,7 +66,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   /** Nothing more belongs to the request that was dispatched. */
   #complete = true;
   #status: number = code.STATUS_IDLE;
-  #reported: Reported;
+  readonly output: Output;
   /** Milliseconds of the clock: when the phase began, and the transaction. */
   sinceMs: number;
   transactionSinceMs = 0;
@@ -73,11 +76,11 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.channel = channel;
     this.#place = place;
     this.#watcher = watcher;
-    this.#reported = reported;
-    this.#plainTarget = { database: identity.database, role: 'primary' };
     this.#tally = place.tally(identity.database);
+    this.output = new Output(channel, this.#tally, identity.pid, reported);
     this.state = new SessionState(identity, place, reported);
     this.request = new Request(place.texts, this.state.names);
+    this.#sharer = new Sharer(this, place);
     this.sinceMs = place.clock.nowMs();
     this.#input = new Input(channel, this, new Intake(this), identity.maxPacketBytes);
   }
@@ -95,13 +98,14 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   }
   /** The server that runs the session's statement, or that it holds. */
   get server(): Server | undefined {
-    return this.#held;
+    return this.#phase.at === 'shared' ? this.#phase.server : this.#held;
   }
+  /** Where the server is that the session holds. */
   get target(): Target | undefined {
-    return this.#heldTarget;
+    return this.#held === undefined ? undefined : this.#heldTarget;
   }
   get applicationName(): string {
-    return this.#reported.values.get('application_name') ?? this.identity.applicationName;
+    return this.output.reported.values.get('application_name') ?? this.identity.applicationName;
   }
 
   /** Input that arrived together with the log-in. */
@@ -112,7 +116,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#tally.receivedBytes += bytes;
   }
   keep(type: number, chunk: Buffer, start: number, end: number): void {
-    this.request.add(type, chunk, start, end, readingOf(this.#reported), this.isSharded);
+    this.request.add(type, chunk, start, end, readingOf(this.output.reported), this.isSharded);
   }
 
   get isSharded(): boolean {
@@ -122,8 +126,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#input.flow();
   }
   skipped(): void {
-    this.#send(readyForQuery(this.#status));
-    this.#enter(IDLE);
+    this.#ready();
   }
   get outputFull(): boolean {
     return this.#phase.at === 'active' && this.#phase.server.congested;
@@ -136,9 +139,9 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     if (this.#held === undefined) this.state.policy = this.#place.policy(this.identity.database, this.identity.user);
     this.#complete = complete;
     const alone = complete && this.#held === undefined && this.#status === code.STATUS_IDLE;
-    const forgotten = alone ? forgetHere(this.request, this.state, this.#reported) : undefined;
+    const forgotten = alone ? forgetHere(this.request, this.state, this.output.reported) : undefined;
     if (forgotten !== undefined) return this.#answerHere(forgotten);
-    const plan = refusalOf(this.request, this.state) ?? this.#route(database);
+    const plan = refusalOf(this.request, this.state) ?? planOf(this, database, this.#place);
     this.#plan = plan;
     switch (plan.kind) {
       case 'one':
@@ -151,21 +154,12 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     }
   }
 
-  #route(database: Database | undefined): Plan {
-    if (database === undefined || (database.kind === 'plain' && database.reads === undefined)) {
-      return { kind: 'one', target: this.#heldTarget ?? this.#plainTarget, why: 'unsharded', detail: '' };
-    }
-    return planOf(this.request, database, this.#place.catalog(this.identity.database), {
-      inTransaction: this.#status !== code.STATUS_IDLE,
-      pinned: this.state.pinned,
-      clientEncoding: readingOf(this.#reported).encoding,
-      held: this.#held === undefined ? undefined : this.#heldTarget,
-    });
-  }
-
-  #acquire(target: Target): void {
+  #acquire(target: Target, alone = this.#held !== undefined): void {
+    const mayShare = !alone && this.#complete && this.#status === code.STATUS_IDLE && this.state.policy.pipeline;
+    const wish = mayShare ? this.#sharer.wish(target) : undefined;
+    if (!mayShare && !alone) this.#sharer.forget();
     if (this.#held !== undefined) return this.#start(this.#held, this.#heldTarget ?? target);
-    const stay = new Stay(this.state.label, this.state.sequenceServer, this.#place.clock, this.state.policy.queryWaitMs, {
+    const stay = new Stay(this.state.label, this.state.sequenceServer, wish, this.#place.clock, this.state.policy.queryWaitMs, {
       granted: (server, waitedMs) => {
         this.#place.waited(this.identity.database, waitedMs);
         this.#tally.waitMs += waitedMs;
@@ -173,7 +167,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
         this.#input.resume();
       },
       refused: (why) => this.#noServer(why),
-      notify: () => this.#send(noticeResponse(errors.queued)),
+      notify: () => this.output.send(noticeResponse(errors.queued)),
     });
     const got = this.#place.acquire(target, this.identity.credentials, stay);
     if ('leave' in got) this.#enter({ at: 'waiting', line: got, stay });
@@ -182,12 +176,14 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
 
   #noServer(why: ConnectFailure | 'timeout'): void {
     if (why === 'timeout') return this.fail(errors.queryWaitTimeout);
-    if (why.frame !== undefined) this.#send(why.frame);
+    if (why.frame !== undefined) this.output.send(why.frame);
     this.fail(why.frame === undefined ? (why.error ?? errors.connectFailed) : undefined, why.reason);
   }
 
   /** The exchange goes to the server: what the server lacks first, in the same write. */
   #start(server: Server, target: Target): void {
+    if (server.sharing) return this.#sharer.begin(server);
+    this.output.answerBytes = 0;
     const now = this.#place.clock.nowMs();
     const fresh = this.#held === undefined;
     if (fresh) this.#tally.assignments += 1;
@@ -225,8 +221,8 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
 
   #answerHere({ frames, status, reported }: LocalAnswer): void {
     this.#status = status;
-    this.#reported = reported ?? this.#reported;
-    this.#send(frames);
+    this.output.reported = reported ?? this.output.reported;
+    this.output.send(frames);
     this.request.clear();
     this.#enter(IDLE);
   }
@@ -235,12 +231,8 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   refuse(error: MessageFields): void {
     const skip = !this.request.isSimple && !this.#complete;
     this.request.clear();
-    this.#send(errorResponse(error));
-    const done = (): void => {
-      if (skip) return this.#enter(SKIPPING);
-      this.#send(readyForQuery(this.#status));
-      this.#enter(IDLE);
-    };
+    this.output.send(errorResponse(error));
+    const done = (): void => (skip ? this.#enter(SKIPPING) : this.#ready());
     if (this.#status === code.STATUS_IDLE) return done();
     this.#status = code.STATUS_FAILED;
     if (this.#held === undefined) return done();
@@ -251,29 +243,22 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
       if (status === 0) return this.fail(errors.serverCrashed);
       this.#status = status;
       done();
-      this.#input.resume();
     });
   }
 
   answerBegins(server: Server): void {
-    if (this.#reported !== server.reported) this.#send(changedParameters(this.#reported, server.reported));
-    this.#reported = server.reported;
+    this.output.tellParameters(server);
   }
-
   parametersChanged(server: Server): void {
-    this.#reported = server.reported;
+    this.output.reported = server.reported;
   }
   forward(chunk: Buffer, start: number, end: number): void {
-    this.#tally.sentBytes += end - start;
-    this.channel.write(chunk, start, end);
-    if (this.channel.congested) this.#held?.pause();
+    this.output.forward(chunk, start, end);
+    if (this.output.congested) this.#held?.pause();
   }
 
   inputWanted(): void {
     this.#input.resume();
-  }
-  #send(frame: Buffer): void {
-    this.channel.write(frame);
   }
   answered(exchange: ClientExchange, server: Server, status: number): void {
     const now = this.#place.clock.nowMs();
@@ -285,6 +270,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     else {
       this.#status = status;
       this.state.answered(exchange, server, this.request, status);
+      this.#sharer.ranAlone(ms, this.output.answerBytes);
       if (this.state.policy.mode === 'statement' && status !== code.STATUS_IDLE) return this.fail(errors.noTransactionsInStatementMode);
       if (this.state.unsettled(status)) return this.#settle(server);
     }
@@ -302,12 +288,29 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   }
 
   #done(server: Server): void {
-    this.answerBegins(server);
+    this.output.tellParameters(server);
     if (this.#status === code.STATUS_IDLE && this.#held !== undefined) this.#transactionOver(server, this.#place.clock.nowMs());
-    this.#send(readyForQuery(this.#status));
+    this.#ready();
+  }
+
+  #ready(): void {
+    this.output.send(readyForQuery(this.#status));
     this.request.clear();
     this.#enter(IDLE);
     this.#input.resume();
+  }
+
+  // -- a query among those of other clients (`sharer.ts`) -----------------------------------------------------------------------------
+
+  shared(server: Server): void {
+    this.#enter({ at: 'shared', server });
+  }
+  sharedDone(failed: boolean, ms: number): void {
+    this.#count(failed ? 'error' : 'ok', ms);
+    this.#ready();
+  }
+  alone(): void {
+    if (this.#plan?.kind === 'one') this.#acquire(this.#plan.target, true);
   }
 
   #count(outcome: ExchangeDone['outcome'], ms: number): void {
@@ -321,11 +324,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     if (this.state.pinned || this.state.policy.mode === 'session') return;
     this.#held = undefined;
     this.#heldTarget = undefined;
-    server.resume();
-    const { resetAlways, resetQuery, leakShare } = this.state.policy;
-    if (resetAlways) return cleanAndRelease(server, cleaningOf(server, false, true, resetQuery) ?? []);
-    if (Math.random() >= leakShare) return server.owner.release(server);
-    checkAndRelease(server, { identity: this.identity, place: this.#place, state: this.state });
+    giveBack(server, this.#sharer, { identity: this.identity, place: this.#place, state: this.state });
   }
 
   /** The server refused what must come before the client's statement: nobody gets it again. */
@@ -338,22 +337,24 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   }
 
   serverLost(server: Server, lost: Lost): void {
-    if (this.#held !== server || this.#phase.at === 'closed') return;
+    if (this.#held === server) this.broken(lost);
+  }
+
+  broken(lost: Lost): void {
+    if (this.#phase.at === 'closed') return;
     this.#held = undefined;
     this.fail(lost.error === undefined ? errors.serverCrashed : undefined, lost.reason);
   }
 
   unsolicited(server: Server, type: number, chunk: Buffer, start: number, end: number): void {
-    if (type === code.PARAMETER_STATUS) this.#reported = server.reported;
-    const own = type === code.NOTIFICATION_RESPONSE && chunk.readInt32BE(start + 5) === server.identity.pid;
-    this.forward(own ? withPid(chunk, start, end, this.identity.pid) : chunk, own ? 0 : start, own ? end - start : end);
+    this.output.unsolicited(server, type, chunk, start, end);
   }
-
   serverDrained(): void {
     this.flow();
   }
   drained(): void {
     this.#held?.resume();
+    this.#sharer.drained();
   }
   #enter(phase: Phase): void {
     if (this.#phase.at === 'closed') return;
@@ -368,7 +369,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
   /** Ends the session with a last word to the client; `reason` is for the log, by default the error's own text. */
   fail(error: MessageFields | undefined, reason = error?.message ?? ''): void {
     if (this.#phase.at === 'closed') return;
-    if (error !== undefined) this.#send(errorResponse(error));
+    if (error !== undefined) this.output.send(errorResponse(error));
     this.close(reason, true);
   }
 
@@ -378,6 +379,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.#phase = CLOSED;
     this.#input.stop();
     if (phase.at === 'waiting') phase.line.leave();
+    else if (phase.at === 'shared') this.#sharer.leave();
     else if (phase.at === 'active') this.#count(byUs ? 'lost' : 'canceled', this.#place.clock.nowMs() - phase.exchange.startedMs);
     const [server, { mode, resetAlways }] = [this.#held, this.state.policy];
     this.#held = undefined;
@@ -388,12 +390,11 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient 
     this.channel.end();
   }
 
-  /** A CancelRequest while the statement stands in line: it is not run. */
-  cancelWaiting(): void {
-    if (this.#phase.at !== 'waiting' || this.#held !== undefined) return;
-    this.#phase.line.leave();
+  /** A CancelRequest while the session has no server of its own: in line for one, or among others. */
+  cancelUnheld(): void {
+    if (this.#phase.at === 'waiting' && this.#held === undefined) this.#phase.line.leave();
+    else if (this.#phase.at !== 'shared' || !this.#sharer.cancel()) return;
     this.#enter(IDLE);
     this.refuse(errors.queryCanceled);
-    this.#input.resume();
   }
 }

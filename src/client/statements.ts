@@ -8,10 +8,12 @@
 import { analyze, type Facts, type ParserName } from '../../routing/index.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Reported } from '../server/reported.ts';
+import { Shape } from '../server/shape.ts';
 
 /** What one text is. */
 export interface Text {
   readonly facts: Facts;
+  readonly shape: Shape;
   /** The statement with no declared parameter types, the common case. */
   untyped: Prepared | undefined;
   typed: Map<string, Prepared> | undefined;
@@ -111,6 +113,9 @@ export class Texts {
     this.#generation += 1;
   }
   #generation = 0;
+  get generation(): number {
+    return this.#generation;
+  }
 
   /** The shared statement for a text with these parameter types; `body` is what follows the name in its Parse message (copied when new). */
   prepared(text: Text, types: readonly number[], body: Buffer): Prepared {
@@ -132,21 +137,20 @@ export class Texts {
   }
 
   /**
-   * The Facts of a Query that is not routed by its values: numbers in it are all the same then. Only where numbers can change nothing else
+   * What a Query is that is not routed by its values: numbers in it are all the same then. Only where numbers can change nothing else
    * either: plain reads and writes, without any effect, in a text with no quotes and no comments.
    */
-  queryFacts(text: string, reading: Reading): Facts {
-    if (!reading.standardConformingStrings || text.length > SHAPED_TEXT_LIMIT || NOT_SHAPED.test(text))
-      return this.textOf(text, reading).facts;
+  shapedTextOf(text: string, reading: Reading): Text {
+    if (!reading.standardConformingStrings || text.length > SHAPED_TEXT_LIMIT || NOT_SHAPED.test(text)) return this.textOf(text, reading);
     const shape = text.replace(NUMBER, '0');
     const known = this.#young.get(shape) ?? this.#old.get(shape);
     if (known?.shaped === true) {
       this.hits += 1;
-      return known.facts;
+      return known;
     }
     const found = this.textOf(text, reading);
     if (found.facts.understood && found.facts.statements.every(isShaped)) this.#keep(shape, { ...found, shaped: true });
-    return found.facts;
+    return found;
   }
 
   #older(text: string, reading: Reading): Text {
@@ -156,9 +160,14 @@ export class Texts {
     const old = kept?.shaped === true ? undefined : kept;
     if (old !== undefined) this.hits += 1;
     else this.misses += 1;
-    const found = old ?? { facts: this.#analyze(text, reading), untyped: undefined, typed: undefined, generation: this.#generation };
+    const found = old ?? this.#newText(text, reading);
     if (cacheable) this.#keep(text, found);
     return found;
+  }
+
+  #newText(text: string, reading: Reading): Text {
+    const facts = this.#analyze(text, reading);
+    return { facts, shape: new Shape(facts), untyped: undefined, typed: undefined, generation: this.#generation };
   }
 
   #keep(text: string, found: Text): void {
@@ -180,23 +189,23 @@ export class Texts {
 
 function preparedOf(text: Text, types: readonly number[], body: Buffer): Prepared {
   if (types.length === 0) {
-    text.untyped ??= newPrepared(text.facts, types, body);
+    text.untyped ??= newPrepared(text, types, body);
     return text.untyped;
   }
   text.typed ??= new Map();
   const key = types.join();
   let found = text.typed.get(key);
   if (found === undefined) {
-    found = newPrepared(text.facts, types, body);
+    found = newPrepared(text, types, body);
     text.typed.set(key, found);
   }
   return found;
 }
 
-function newPrepared(facts: Facts, types: readonly number[], body: Buffer): Prepared {
+function newPrepared({ facts, shape }: Text, types: readonly number[], body: Buffer): Prepared {
   const name = Buffer.from(`${NAME_PREFIX}${nextName}\0`, 'latin1');
   nextName += 1;
-  return { name, body: Buffer.from(body), facts, types };
+  return { name, body: Buffer.from(body), facts, shape, types };
 }
 
 /** One session's statement names, its unnamed statement, and which statement each open portal came from. */

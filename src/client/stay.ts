@@ -1,5 +1,6 @@
 /** One stay in the line for a server: since when, until when, and who is told how it ends. */
-import type { Waiter } from '../pool/pool.ts';
+import type { Waiter } from '../pool/parts.ts';
+import type { SharingWish } from '../pool/sharing.ts';
 import type { ConnectFailure } from '../server/connect.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
@@ -15,6 +16,7 @@ export interface StayOwner {
 export class Stay implements Waiter {
   readonly label: Label;
   readonly wants: Server | undefined;
+  readonly sharing: SharingWish | undefined;
   readonly sinceMs: number;
   readonly deadlineMs: number;
   readonly #clock: Clock;
@@ -22,9 +24,10 @@ export class Stay implements Waiter {
   #notified = false;
 
   /** `limitMs`: query_wait_timeout; 0: for ever. */
-  constructor(label: Label, wants: Server | undefined, clock: Clock, limitMs: number, owner: StayOwner) {
+  constructor(label: Label, wants: Server | undefined, sharing: SharingWish | undefined, clock: Clock, limitMs: number, owner: StayOwner) {
     this.label = label;
     this.wants = wants;
+    this.sharing = sharing;
     this.#clock = clock;
     this.#owner = owner;
     this.sinceMs = clock.nowMs();

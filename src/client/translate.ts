@@ -283,6 +283,6 @@ export class Translation {
 }
 
 /** Errors about a statement of ours (its name with the NUL that ends it) speak of the client's. */
-export function renaming(ours: Buffer, clients: string): (error: Buffer) => Buffer {
+function renaming(ours: Buffer, clients: string): (error: Buffer) => Buffer {
   return (error) => renameInError(error, ours.subarray(0, -1), Buffer.from(clients, 'latin1'));
 }

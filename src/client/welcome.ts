@@ -4,7 +4,7 @@
  */
 
 import type { Target } from '../../routing/index.ts';
-import type { Waiter } from '../pool/pool.ts';
+import type { Waiter } from '../pool/parts.ts';
 import type { ConnectFailure } from '../server/connect.ts';
 import { InternalExchange } from '../server/exchange.ts';
 import { internReported, type Reported, withParameter } from '../server/reported.ts';

@@ -29,6 +29,10 @@ export interface DatabaseEntry extends StateKeys {
   readonly hosts: readonly HostPort[];
   readonly reads?: Reads;
   readonly shards?: readonly string[];
+  readonly pipeline?: 'off' | 'reads';
+  readonly pipeline_width?: number;
+  readonly pipeline_depth?: number;
+  readonly auto_prepare?: 'off' | 'on';
   /** Forced user: every client gets server connections of this one. */
   readonly user?: string;
   readonly password?: string;

@@ -85,6 +85,10 @@ const databaseKeys: Readonly<Record<string, Parse>> = {
   application_name: text,
   reads: oneOf('primary', 'replicas', 'any'),
   shards: list(nonEmpty, 'names of databases of this file, separated by commas'),
+  pipeline: oneOf('off', 'reads'),
+  pipeline_width: limit,
+  pipeline_depth: limit,
+  auto_prepare: oneOf('off', 'on'),
   ...stateKeys,
 };
 /** Names of the keys of a line of [databases]. */
@@ -93,6 +97,8 @@ export const databaseKeyNames: readonly string[] = Object.keys(databaseKeys);
 /** What a line with `shards` may say besides; all else belongs to server connections, which its shards have and it has not. */
 const shardedKeys = new Set([
   'shards',
+  'pipeline',
+  'auto_prepare',
   'pool_mode',
   'max_db_client_connections',
   'query_wait_timeout',

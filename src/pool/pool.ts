@@ -9,49 +9,11 @@
  * The pool does not know what an exchange is, nor what makes a server clean: whoever releases one answers for it.
  */
 import type { ConnectFailure } from '../server/connect.ts';
-import type { InternalExchange } from '../server/exchange.ts';
 import type { Server, ServerOwner } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
-import type { Clock } from '../timers.ts';
-import type { Budget, BudgetMember } from './limits.ts';
-
-/** Someone in line. Exactly one of the two is called, unless the waiter leaves first. */
-export interface Waiter {
-  readonly label: Label;
-  /** A server that would be best, if it is free. */
-  readonly wants: Server | undefined;
-  readonly sinceMs: number;
-  /** When it gives up (query_wait_timeout), on the pool's clock; Infinity: never. */
-  readonly deadlineMs: number;
-  granted(server: Server): void;
-  refused(error: ConnectFailure | 'timeout'): void;
-}
-
-/** The settings that hold for a pool at this moment. All times in milliseconds. */
-export interface PoolPolicy {
-  readonly poolSize: number;
-  readonly minPoolSize: number;
-  readonly reserveSize: number;
-  readonly reserveTimeoutMs: number;
-  readonly lifetimeMs: number;
-  readonly idleTimeoutMs: number;
-  readonly checkDelayMs: number;
-  /** The check, as frames to send; undefined: none. */
-  readonly checkQuery?: Buffer;
-  readonly loginRetryMs: number;
-  readonly roundRobin: boolean;
-}
-
-/** What a pool needs from those around it. */
-export interface PoolParts {
-  readonly clock: Clock;
-  policy(): PoolPolicy;
-  /** Opens and logs in one connection; rejects with a ConnectFailure. */
-  connect(owner: ServerOwner): Promise<Server>;
-  check(done: (ok: boolean) => void): InternalExchange;
-  readonly budgets: readonly Budget[];
-  log(server: Server | undefined, text: string): void;
-}
+import type { BudgetMember } from './limits.ts';
+import type { PoolParts, PoolPolicy, Waiter } from './parts.ts';
+import { type PipelineTally, Sharing, type SharingWish, suits } from './sharing.ts';
 
 export class Pool implements ServerOwner, BudgetMember {
   readonly #parts: PoolParts;
@@ -60,6 +22,10 @@ export class Pool implements ServerOwner, BudgetMember {
   readonly #testing = new Set<Server>();
   readonly #cancelling = new Set<Server>();
   readonly #waiting = new Set<Waiter>();
+  /** Those of the active ones that carry shared queries. */
+  readonly #sharing: Sharing;
+  /** How many of those that wait could share. */
+  #sharersWaiting = 0;
   #opening = 0;
   #failure: { readonly atMs: number; readonly failure: ConnectFailure } | undefined;
   #paused = false;
@@ -67,6 +33,7 @@ export class Pool implements ServerOwner, BudgetMember {
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#sharing = new Sharing(parts.clock, () => this.#idle.length + Math.max(0, parts.policy().poolSize - this.size));
     for (const budget of parts.budgets) budget.join(this);
   }
 
@@ -83,7 +50,13 @@ export class Pool implements ServerOwner, BudgetMember {
       cancelling: this.#cancelling.size,
       opening: this.#opening,
       waiting: this.#waiting.size,
+      sharing: this.#sharing.size,
+      shared: this.#sharing.depth,
     };
+  }
+
+  get pipeline(): PipelineTally {
+    return this.#sharing.tally;
   }
 
   /** How long the first in line has waited, in milliseconds. */
@@ -106,20 +79,55 @@ export class Pool implements ServerOwner, BudgetMember {
   /** A server at once, or undefined: then the waiter is in line and will be called. */
   acquire(waiter: Waiter): Server | undefined {
     if (!this.#paused && this.#waiting.size === 0) {
-      const server = this.#takeIdle(waiter);
-      if (server !== undefined) {
-        this.#active.add(server);
-        return server;
-      }
+      const server = this.#take(waiter);
+      if (server !== undefined) return server;
     }
     this.#waiting.add(waiter);
+    if (waiter.sharing !== undefined) this.#sharersWaiting += 1;
     this.#grow();
     return undefined;
   }
 
   /** Leaves the line. */
   leave(waiter: Waiter): void {
-    this.#waiting.delete(waiter);
+    if (this.#waiting.delete(waiter) && waiter.sharing !== undefined) this.#sharersWaiting -= 1;
+  }
+
+  #take(waiter: Waiter): Server | undefined {
+    return waiter.sharing === undefined ? this.#takeAlone(waiter) : this.#takeShared(waiter, waiter.sharing);
+  }
+
+  #takeAlone(waiter: Waiter): Server | undefined {
+    const server = this.#takeIdle(waiter);
+    if (server === undefined) return undefined;
+    this.#active.add(server);
+    this.#sharing.tally.exclusive += 1;
+    return server;
+  }
+
+  /** As many servers as the pipeline is wide take turns; a query that finds its settings on none of them gets a server of its own. */
+  #takeShared(waiter: Waiter, wish: SharingWish): Server | undefined {
+    const { pipelineWidth, pipelineDepth } = this.#parts.policy();
+    const found = this.#sharing.pick(wish, pipelineDepth);
+    if (found !== undefined && this.#sharing.size >= pipelineWidth) return found === 'full' ? undefined : found;
+    const server = this.#takeIdle(waiter);
+    if (server === undefined) return found === 'full' ? undefined : found;
+    this.#active.add(server);
+    if (suits(server, wish)) this.#sharing.add(server);
+    else this.#sharing.tally.exclusive += 1;
+    return server;
+  }
+
+  /** A query joins the queue of a server that it shares. */
+  joined(server: Server): void {
+    this.#sharing.joined(server);
+  }
+
+  /** Something that stood in the queue of a shared server is over: there is room for another, or the server is free. */
+  sharedDone(server: Server): void {
+    if (server.closed || !server.sharing) return;
+    if (server.pending === 0) this.release(server);
+    else this.#serve();
   }
 
   /** Gives back a server that is clean and has nothing under way. */
@@ -127,6 +135,7 @@ export class Pool implements ServerOwner, BudgetMember {
     this.#active.delete(server);
     this.#testing.delete(server);
     this.#cancelling.delete(server);
+    this.#sharing.delete(server);
     server.holder = undefined;
     server.freeSinceMs = this.#parts.clock.nowMs();
     if (server.closed) return;
@@ -136,9 +145,13 @@ export class Pool implements ServerOwner, BudgetMember {
     }
     const reason = this.#paused ? 'pause mode' : this.#closeReason(server);
     if (reason !== undefined) return this.#close(server, reason);
-    if (this.#handOver(server)) return;
     this.#idle.push(server);
+    this.#justReleased = server;
+    this.#serve();
+    this.#justReleased = undefined;
   }
+  /** It has just answered: nobody needs to ask whether it lives. */
+  #justReleased: Server | undefined;
 
   /** A cancel request for this server is through. */
   cancelDone(server: Server): void {
@@ -154,15 +167,15 @@ export class Pool implements ServerOwner, BudgetMember {
     return undefined;
   }
 
-  #handOver(server: Server): boolean {
-    if (this.#paused) return false;
+  /** Servers go to those in line, in order, as far as there are any. */
+  #serve(): void {
+    if (this.#paused) return;
     for (const waiter of this.#waiting) {
-      this.#waiting.delete(waiter);
-      this.#active.add(server);
+      const server = this.#take(waiter);
+      if (server === undefined) return;
+      this.leave(waiter);
       waiter.granted(server);
-      return true;
     }
-    return false;
   }
 
   /** Prefers a server whose settings are already those of the waiter; stale ones are asked first whether they live. */
@@ -187,7 +200,11 @@ export class Pool implements ServerOwner, BudgetMember {
   }
 
   #needsCheck(server: Server, policy: PoolPolicy): boolean {
-    return policy.checkQuery !== undefined && this.#parts.clock.nowMs() - server.freeSinceMs > policy.checkDelayMs;
+    return (
+      policy.checkQuery !== undefined &&
+      server !== this.#justReleased &&
+      this.#parts.clock.nowMs() - server.freeSinceMs > policy.checkDelayMs
+    );
   }
 
   #startCheck(server: Server, query: Buffer): void {
@@ -204,7 +221,13 @@ export class Pool implements ServerOwner, BudgetMember {
   /** Opens as many connections as are wanted and allowed. */
   #grow(): void {
     if (this.#paused || this.#closed) return;
-    while (this.#opening + this.#testing.size < this.#waiting.size) if (!this.#tryOpen()) return;
+    while (this.#opening + this.#testing.size < this.#wanted) if (!this.#tryOpen()) return;
+  }
+
+  /** Connections that those in line would use at once: who shares needs no more than the pipeline is wide. */
+  get #wanted(): number {
+    const sharers = Math.min(this.#sharersWaiting, Math.max(0, this.#parts.policy().pipelineWidth - this.#sharing.size));
+    return this.#waiting.size - this.#sharersWaiting + sharers;
   }
 
   #tryOpen(): boolean {
@@ -225,6 +248,7 @@ export class Pool implements ServerOwner, BudgetMember {
   #refuseAll(failure: ConnectFailure): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
+    this.#sharersWaiting = 0;
     for (const waiter of waiting) waiter.refused(failure);
   }
 
@@ -276,12 +300,18 @@ export class Pool implements ServerOwner, BudgetMember {
     this.#active.delete(server);
     this.#testing.delete(server);
     this.#cancelling.delete(server);
+    this.#sharing.delete(server);
     this.#giveBudgets();
     this.#parts.log(
       server,
       `closing because: ${reason} (age=${Math.floor((this.#parts.clock.nowMs() - server.identity.connectedAtMs) / 1000)}s)`,
     );
-    if (this.#waiting.size > 0) setImmediate(() => this.#grow());
+    if (this.#waiting.size > 0) setImmediate(() => this.#closedOne());
+  }
+
+  #closedOne(): void {
+    this.#serve();
+    this.#grow();
   }
 
   oldestIdleMs(): number | undefined {
@@ -298,7 +328,7 @@ export class Pool implements ServerOwner, BudgetMember {
   tick(nowMs: number, inUse: boolean): void {
     for (const waiter of this.#waiting) {
       if (waiter.deadlineMs > nowMs) continue;
-      this.#waiting.delete(waiter);
+      this.leave(waiter);
       waiter.refused('timeout');
     }
     const policy = this.#parts.policy();
@@ -308,6 +338,7 @@ export class Pool implements ServerOwner, BudgetMember {
   }
 
   #retire(nowMs: number, policy: PoolPolicy): void {
+    this.#sharing.retire((server) => nowMs - server.identity.connectedAtMs > policy.lifetimeMs);
     let keep = policy.minPoolSize;
     for (const server of [...this.#idle]) {
       const idleFor = nowMs - server.freeSinceMs;
@@ -326,13 +357,7 @@ export class Pool implements ServerOwner, BudgetMember {
 
   resume(): void {
     this.#paused = false;
-    for (const waiter of [...this.#waiting]) {
-      const server = this.#takeIdle(waiter);
-      if (server === undefined) break;
-      this.#waiting.delete(waiter);
-      this.#active.add(server);
-      waiter.granted(server);
-    }
+    this.#serve();
     this.#grow();
   }
 
@@ -348,6 +373,8 @@ export class Pool implements ServerOwner, BudgetMember {
     this.retireAll(reason);
     const waiting = [...this.#waiting];
     this.#waiting.clear();
+    this.#sharersWaiting = 0;
+    this.#sharing.stop();
     for (const budget of this.#parts.budgets) budget.leave(this);
     return waiting;
   }

@@ -18,7 +18,8 @@ import * as errors from '../wire/errors.ts';
 import { query } from '../wire/write.ts';
 import { type Host, Hosts } from './hosts.ts';
 import { Budget } from './limits.ts';
-import { Pool, type PoolPolicy, type Waiter } from './pool.ts';
+import type { PoolPolicy, Waiter } from './parts.ts';
+import { Pool } from './pool.ts';
 
 /** Who a server connection logs in as. */
 export interface Login {
@@ -257,6 +258,8 @@ export class Pools {
       ...(check === '' ? {} : { checkQuery: query(check === '<empty>' ? '' : check) }),
       loginRetryMs: settings.server_login_retry,
       roundRobin: settings.server_round_robin,
+      pipelineWidth: entry.pipeline_width ?? settings.pipeline_width,
+      pipelineDepth: entry.pipeline_depth ?? settings.pipeline_depth,
     };
   }
 

@@ -51,8 +51,8 @@ export function cleaningOf(
   return DISCARD_ALL.test(resetQuery) ? [...queries, resetQuery] : [...queries, resetQuery, 'DISCARD ALL'];
 }
 
-/** Takes away the least recently used statements above the limit, behind what is under way; nothing waits for it. */
-export function trimPrepared(server: Server, limit: number): void {
+/** Takes away the least recently used statements above the limit, behind what is under way; nothing waits for it but who asks to be told. */
+export function trimPrepared(server: Server, limit: number, done: () => void = () => {}): void {
   const closes: Buffer[] = [];
   for (let old = server.prepared.excess(limit); old !== undefined; old = server.prepared.excess(limit)) {
     server.prepared.delete(old);
@@ -62,6 +62,7 @@ export function trimPrepared(server: Server, limit: number): void {
   server.enqueue(
     new InternalExchange((_, outcome) => {
       if (!outcome.ok && !server.closed) server.close('prepared statements could not be closed');
+      done();
     }),
   );
   server.send(Buffer.concat([...closes, sync]));

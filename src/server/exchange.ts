@@ -19,12 +19,14 @@ export interface Exchange {
   answer(server: Server, type: number, chunk: Buffer, start: number, end: number): boolean;
   /** A frame whose body streams: true to forward its pieces. */
   streams(type: number): boolean;
-  /** Bytes to forward, valid during the call. */
-  deliver(chunk: Buffer, start: number, end: number): void;
+  /** Bytes to forward, valid during the call; `last`: ReadyForQuery comes next. */
+  deliver(chunk: Buffer, start: number, end: number, last?: boolean): void;
   /** ReadyForQuery: the answer is whole and the exchange is out of the queue. */
   ready(server: Server, status: number): void;
   /** The connection is gone before the answer was whole. */
   lost(server: Server, lost: Lost): void;
+  /** It waits behind something slow: true when it is asked again elsewhere, and its answer here will be dropped. */
+  displace?(server: Server): boolean;
 }
 
 /** How an internal exchange ended. */

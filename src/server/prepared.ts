@@ -3,6 +3,7 @@
  * types, under one name on each server that has it; every server keeps a bounded set, least recently used first out.
  */
 import type { Facts } from '../../routing/index.ts';
+import type { Shape } from './shape.ts';
 
 /** One text with its declared parameter types. Sessions give it names of their own; on servers it is `name`. */
 export interface Prepared {
@@ -11,6 +12,7 @@ export interface Prepared {
   /** What follows the name in a Parse message: text, NUL, count of types, type oids. */
   readonly body: Buffer;
   readonly facts: Facts;
+  readonly shape: Shape;
   /** Declared type of each parameter, 0 where the server is to find it out. */
   readonly types: readonly number[];
 }

@@ -8,6 +8,8 @@ import { parameterStatus } from '../wire/write.ts';
 export interface Reported {
   /** In the order in which the server reported them first. */
   readonly values: ReadonlyMap<string, string>;
+  /** The same but for application_name. */
+  readonly nameless: Reported;
 }
 
 const interned = new Map<string, Reported>();
@@ -22,11 +24,20 @@ export function internReported(values: ReadonlyMap<string, string>): Reported {
   const key = JSON.stringify([...kept].sort(([a], [b]) => (a < b ? -1 : 1)));
   let reported = interned.get(key);
   if (reported === undefined) {
-    reported = { values: new Map(kept) };
+    reported = makeReported(new Map(kept));
     interned.set(key, reported);
     if (interned.size > INTERNED_LIMIT) interned.delete(interned.keys().next().value!);
   }
   return reported;
+}
+
+function makeReported(values: Map<string, string>): Reported {
+  if (values.has('application_name')) {
+    return { values, nameless: internReported(new Map([...values].filter(([name]) => name !== 'application_name'))) };
+  }
+  const reported: { values: ReadonlyMap<string, string>; nameless?: Reported } = { values };
+  reported.nameless = reported as Reported;
+  return reported as Reported;
 }
 
 /** The same with one parameter changed. */

@@ -32,6 +32,20 @@ export interface ServerOwner {
   release(server: Server): void;
   /** One of the server's pending cancel requests is through. */
   cancelDone(server: Server): void;
+  /** A query joins the queue of a server that several clients share, and something in such a queue is over. */
+  joined(server: Server): void;
+  sharedDone(server: Server): void;
+  /** Counts a shared query that is asked again elsewhere, or an answer that nobody wants any more. */
+  readonly pipeline: PipelineCounts;
+}
+
+/** Plain numbers, kept by the pool. */
+export interface PipelineCounts {
+  resentLost: number;
+  resentSlow: number;
+  resentCanceled: number;
+  resentStale: number;
+  wasted: number;
 }
 
 /** Which Postgres this is, and what log-in told. */
@@ -90,6 +104,12 @@ export class Server implements ChannelOwner, FrameSink {
   closeNeeded = false;
   /** Cancel requests under way for it: until they are through it must not serve anyone else. */
   cancelsPending = 0;
+  /** It carries the queries of several clients, and nobody holds it. */
+  sharing = false;
+  /** When the exchange at the head of a shared queue began to be worked on. */
+  headSinceMs = 0;
+  /** Until when a 57014 may be due to a cancel that was meant for someone else in the queue. */
+  strayCancelUntilMs = 0;
   /** When it last became free, and when its present exchange began (milliseconds of the pool's clock). */
   freeSinceMs: number;
 
@@ -123,8 +143,26 @@ export class Server implements ChannelOwner, FrameSink {
     if (this.#closed) setImmediate(() => this.#loseAll({ reason: this.#closeReason ?? 'server closed' }));
   }
 
+  /** Those that stand behind the head of a shared queue are asked again elsewhere, `most` of them; returns how many. */
+  displace(most: number): number {
+    let told = 0;
+    for (let at = this.#head + 1; at < this.#queue.length && told < most; at += 1)
+      if (this.#queue[at]?.displace?.(this) === true) told += 1;
+    return told;
+  }
+
+  /** Is this exchange being answered now? */
+  isHead(exchange: Exchange): boolean {
+    return this.#queue[this.#head] === exchange;
+  }
+
   send(bytes: Buffer, start = 0, end = bytes.length): void {
     this.#channel.write(bytes, start, end);
+  }
+
+  /** It is not read from at the moment. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   get congested(): boolean {
@@ -244,16 +282,16 @@ export class Server implements ChannelOwner, FrameSink {
     this.close(`malformed message from server (type ${type}, length ${length})`);
   }
 
-  /** Hands over what was gathered to be forwarded; called before anything else is sent to the same client. */
-  flushSlice(): void {
+  /** Hands over what was gathered to be forwarded; called before anything else is sent to the same client. `last`: nothing more will come. */
+  flushSlice(last = false): void {
     if (this.#sliceEnd === this.#sliceStart) return;
     const [start, end] = [this.#sliceStart, this.#sliceEnd];
     this.#sliceStart = this.#sliceEnd;
-    this.#queue[this.#head]!.deliver(this.#chunk!, start, end);
+    this.#queue[this.#head]!.deliver(this.#chunk!, start, end, last);
   }
 
   #ready(status: number): void {
-    this.flushSlice();
+    this.flushSlice(true);
     this.status = status;
     this.#lastError = undefined;
     const exchange = this.#queue[this.#head];

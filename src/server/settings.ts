@@ -11,10 +11,23 @@ import { bind, execute, parse, sync } from '../wire/write.ts';
 /** An interned set of parameter values. Names are lower-case; values are the client's bytes, one character for each byte (latin1). */
 export interface Label {
   readonly values: ReadonlyMap<string, string>;
+  /** The same but for application_name: statements that cannot see it may run under either. */
+  readonly nameless: Label;
 }
 
 /** The label of a connection on which nothing was set. */
-export const CLEAN: Label = { values: new Map() };
+export const CLEAN: Label = makeLabel(new Map());
+
+function makeLabel(values: ReadonlyMap<string, string>): Label {
+  if (values.has('application_name')) return { values, nameless: intern(withoutName(values)) };
+  const label: { values: ReadonlyMap<string, string>; nameless?: Label } = { values };
+  label.nameless = label as Label;
+  return label as Label;
+}
+
+function withoutName(values: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...values].filter(([name]) => name !== 'application_name'));
+}
 
 const interned = new Map<string, Label>([['[]', CLEAN]]);
 /** Labels kept for sharing; past that the oldest are forgotten (a forgotten label still works, it is only compared as different). */
@@ -26,7 +39,7 @@ export function intern(values: ReadonlyMap<string, string>): Label {
   const key = JSON.stringify(sorted);
   let label = interned.get(key);
   if (label === undefined) {
-    label = { values: new Map(sorted) };
+    label = makeLabel(new Map(sorted));
     interned.set(key, label);
     if (interned.size > INTERNED_LIMIT) interned.delete(interned.keys().next().value!);
   }

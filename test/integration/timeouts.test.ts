@@ -179,7 +179,7 @@ describe('limits of time', () => {
   });
 
   it('a paused server: query_wait_timeout and query_timeout still hold', async () => {
-    await start('query_wait_timeout = 0.5\nquery_timeout = 1.5\ndefault_pool_size = 1\nserver_connect_timeout = 1');
+    await start('query_wait_timeout = 0.5\nquery_timeout = 1.5\ndefault_pool_size = 1\nserver_connect_timeout = 1\npipeline = off');
     const [a, b] = [await connect(), await connect()];
     await a.query('select 1');
     postgres.pause();

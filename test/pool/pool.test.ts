@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Budget } from '../../src/pool/limits.ts';
-import { Pool, type PoolPolicy, type Waiter } from '../../src/pool/pool.ts';
+import type { PoolPolicy, Waiter } from '../../src/pool/parts.ts';
+import { Pool } from '../../src/pool/pool.ts';
 import type { ConnectFailure } from '../../src/server/connect.ts';
 import type { Server, ServerOwner } from '../../src/server/server.ts';
 import { CLEAN } from '../../src/server/settings.ts';
@@ -54,6 +55,8 @@ class World {
     checkDelayMs: 1_000_000,
     loginRetryMs: 1000,
     roundRobin: false,
+    pipelineWidth: 2,
+    pipelineDepth: 4,
   };
   readonly log: string[] = [];
   readonly asked: Asked[] = [];

@@ -1,0 +1,76 @@
+/**
+ * Which statements may share a server connection with those of other clients, one behind the other (DESIGN.md, "The one idea"). Each rule is
+ * a function of the text alone that says why not. What the text cannot tell (that a relation is a plain table, that an operator is what it
+ * seems) is asked of the catalog by whoever runs it: `sharingDependsOn` lists what must be asked.
+ */
+import { isSystemRelation, isSystemSchema } from './catalogs.ts';
+import type { Facts, Statement } from './facts.ts';
+
+/** One statement, and nothing hidden behind it. */
+export const isOneStatement = ({ understood, statements }: Facts): string | undefined => {
+  if (!understood) return 'the text could not be read';
+  return statements.length === 1 ? undefined : 'it is not one statement';
+};
+
+/** A query that writes nothing and locks no row. */
+export const onlyReads = ({ verb, readOnly, opaque, relations }: Statement): string | undefined => {
+  if (verb !== 'select') return `${verb} is no query`;
+  if (opaque !== undefined) return opaque;
+  if (!readOnly) return 'it is not proven to only read';
+  const written = relations.find(({ access }) => access === 'write');
+  return written === undefined ? undefined : `it writes to ${written.name}`;
+};
+
+/** Nothing that it does outlives it. */
+export const leavesNothing = ({ effects }: Statement): string | undefined =>
+  effects.length === 0 ? undefined : `it changes the session (${effects[0]!.kind})`;
+
+/** Functions that are not known to be harmless may sleep, lock, write, or tell of one connection. */
+export const callsNothingElse = ({ functions }: Statement): string | undefined =>
+  functions.length === 0 ? undefined : `function ${functions[0]!.name} is not known to be harmless`;
+
+/** Sharing lets application_name differ, so nothing that could see it may be shared. */
+export const seesNoSettings = ({ builtIns }: Statement): string | undefined =>
+  builtIns?.includes('current_setting') ? 'it reads a setting' : undefined;
+
+/** Postgres's own views tell of the connection that they are read on. */
+export const readsNoSystemRelation = ({ relations }: Statement): string | undefined => {
+  const system = relations.find(
+    (relation) => isSystemRelation(relation) || (relation.schema !== undefined && isSystemSchema(relation.schema)),
+  );
+  return system === undefined ? undefined : `relation ${system.name} belongs to Postgres`;
+};
+
+/** A cast to a type of the user's own may call anything. */
+export const castsToBuiltIns = ({ operators }: Statement): string | undefined => {
+  const cast = operators.find((name) => name.startsWith('::'));
+  return cast === undefined ? undefined : `type ${cast.slice(2)} is not built in`;
+};
+
+const rules = [onlyReads, leavesNothing, callsNothingElse, seesNoSettings, readsNoSystemRelation, castsToBuiltIns];
+
+/** The first reason why a text needs a server connection of its own; undefined when, as far as the text tells, it may share one. */
+export const whyExclusive = (facts: Facts): string | undefined => {
+  const many = isOneStatement(facts);
+  if (many !== undefined) return many;
+  for (const rule of rules) {
+    const reason = rule(facts.statements[0]!);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+};
+
+/** What must be asked of the catalog before a text may share: all names without their schema, for the search_path is not in the text. */
+export interface SharingNeeds {
+  /** Must be plain tables, whatever schema they are in. */
+  readonly relations: readonly string[];
+  /** Must mean nothing but built-ins, or immutable functions in C. */
+  readonly operators: readonly string[];
+  readonly functions: readonly string[];
+}
+
+export const sharingDependsOn = ({ statements }: Facts): SharingNeeds => ({
+  relations: [...new Set(statements.flatMap(({ relations }) => relations.map(({ name }) => name)))],
+  operators: [...new Set(statements.flatMap(({ operators }) => operators.map((name) => name.slice(name.lastIndexOf('.') + 1))))],
+  functions: [...new Set(statements.flatMap(({ builtIns }) => builtIns ?? []))],
+});

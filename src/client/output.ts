@@ -1,0 +1,59 @@
+/**
+ * What a client is told: bytes of answers as they come, frames of our own, and the parameters that a server reports where they differ from what
+ * the client knows. Counts what leaves.
+ */
+import { changedParameters, type Reported } from '../server/reported.ts';
+import type { Server } from '../server/server.ts';
+import type { Channel } from '../wire/channel.ts';
+import * as code from '../wire/codes.ts';
+import { withPid } from '../wire/write.ts';
+import type { Tally } from './place.ts';
+
+export class Output {
+  readonly #channel: Channel;
+  readonly #tally: Tally;
+  /** The client's own process id, as BackendKeyData told it. */
+  readonly #pid: number;
+  /** The parameters as the client knows them. */
+  reported: Reported;
+  /** Bytes of the answer that is under way. */
+  answerBytes = 0;
+
+  constructor(channel: Channel, tally: Tally, pid: number, reported: Reported) {
+    this.#channel = channel;
+    this.#tally = tally;
+    this.#pid = pid;
+    this.reported = reported;
+  }
+
+  /** The client does not take what it is given. */
+  get congested(): boolean {
+    return this.#channel.congested;
+  }
+
+  /** A frame of our own. */
+  send(frame: Buffer): void {
+    this.#channel.write(frame);
+  }
+
+  forward(chunk: Buffer, start: number, end: number): void {
+    this.#tally.sentBytes += end - start;
+    this.answerBytes += end - start;
+    this.#channel.write(chunk, start, end);
+  }
+
+  /** The client learns of parameters that are different on this server. */
+  tellParameters({ reported }: Server): void {
+    if (this.reported !== reported) this.send(changedParameters(this.reported, reported));
+    this.reported = reported;
+  }
+
+  /** A frame that belongs to no answer. */
+  unsolicited(server: Server, type: number, chunk: Buffer, start: number, end: number): void {
+    if (type === code.PARAMETER_STATUS) this.reported = server.reported;
+    const own = type === code.NOTIFICATION_RESPONSE && chunk.readInt32BE(start + 5) === server.identity.pid;
+    if (!own) return this.forward(chunk, start, end);
+    const mended = withPid(chunk, start, end, this.#pid);
+    this.forward(mended, 0, mended.length);
+  }
+}

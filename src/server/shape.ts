@@ -1,0 +1,92 @@
+/**
+ * What is known of statements of one shape besides their Facts: may they share a server connection as far as the text tells, does the catalog
+ * of a database agree, and are they quick and small? All that go by one text (or differ in numbers only) have one Shape.
+ *
+ * Time is what the server needed once it was their turn, so a queue in front of them does not make them slow; it is remembered with more weight
+ * on what was lately, so that a shape which has become slow is no longer shared, and one that was slow by chance is again.
+ */
+import { type Facts, type SharingNeeds, sharingDependsOn, whyExclusive } from '../../routing/index.ts';
+
+/** Mean and spread up to which nobody minds to wait behind it, in milliseconds. */
+const QUICK_MS = 10;
+/** Answers up to this size leave the server connection without anyone noticing. */
+const SMALL_BYTES = 32 * 1024;
+/** Weight of the latest run. */
+const WEIGHT = 1 / 16;
+/** Runs on a connection of its own before it is shared. */
+const RUNS_ALONE = 1;
+/** What the catalog said is believed for so long: others than us may change a definition. */
+const BELIEVED_MS = 60_000;
+
+/** What a database's catalog said of it. */
+interface Clearance {
+  readonly cleared: boolean;
+  readonly generation: number;
+  readonly untilMs: number;
+}
+
+export class Shape {
+  /** Why it needs a connection of its own, whatever the catalog says; undefined when it may share. */
+  readonly whyExclusive: string | undefined;
+  readonly #facts: Facts;
+  readonly #clearances = new Map<string, Clearance | 'asked'>();
+  runs = 0;
+  #meanMs = 0;
+  #variance = 0;
+  #meanBytes = 0;
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+    this.whyExclusive = whyExclusive(facts);
+  }
+
+  /** A run is over: `ms` that the server worked on it, `bytes` of its answer. */
+  ran(ms: number, bytes: number): void {
+    this.runs += 1;
+    const weight = this.runs < 16 ? 1 / this.runs : WEIGHT;
+    const difference = ms - this.#meanMs;
+    this.#meanMs += weight * difference;
+    this.#variance = (1 - weight) * (this.#variance + weight * difference * difference);
+    this.#meanBytes += weight * (bytes - this.#meanBytes);
+  }
+
+  /** Known to be quick and small. */
+  get isQuick(): boolean {
+    return (
+      this.runs >= RUNS_ALONE && this.#meanMs <= QUICK_MS && this.#variance <= 4 * QUICK_MS * QUICK_MS && this.#meanBytes <= SMALL_BYTES
+    );
+  }
+
+  get meanMs(): number {
+    return this.#meanMs;
+  }
+
+  /** What must be asked of the catalog. */
+  get needs(): SharingNeeds {
+    return sharingDependsOn(this.#facts);
+  }
+
+  /** Has the catalog of this database agreed, in this generation of definitions? */
+  isCleared(database: string, generation: number, nowMs: number): boolean {
+    const known = this.#clearances.get(database);
+    return known !== undefined && known !== 'asked' && known.cleared && known.generation === generation && known.untilMs > nowMs;
+  }
+
+  /** Nobody knows, and nobody asks at this moment. */
+  wantsClearance(database: string, generation: number, nowMs: number): boolean {
+    if (this.whyExclusive !== undefined) return false;
+    const known = this.#clearances.get(database);
+    if (known === 'asked') return false;
+    return known === undefined || known.generation !== generation || known.untilMs <= nowMs;
+  }
+
+  asked(database: string): void {
+    this.#clearances.set(database, 'asked');
+  }
+
+  /** The answer; undefined when none came. `generation`: the one in which it was asked. */
+  learn(database: string, cleared: boolean | undefined, generation: number, nowMs: number): void {
+    if (cleared === undefined) this.#clearances.delete(database);
+    else this.#clearances.set(database, { cleared, generation, untilMs: nowMs + BELIEVED_MS });
+  }
+}
