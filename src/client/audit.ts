@@ -26,6 +26,9 @@ export interface Found {
   readonly settings: ReadonlyMap<string, string>;
 }
 
+/** Parameters that every transaction begins with anew: no session keeps them, although pg_settings may say so. */
+export const OF_TRANSACTIONS: ReadonlySet<string> = new Set(['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']);
+
 const QUESTION = `SELECT
   (SELECT CASE objsubid WHEN 1 THEN ((classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8)::pg_catalog.text ELSE classid || ', ' || objid END
     FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid() LIMIT 1),
@@ -85,7 +88,7 @@ function pairs(text: string | null | undefined): [string, string][] {
     const at = pair.indexOf('\n');
     const name = pair.slice(0, at).toLowerCase();
     const value = pair.slice(at + 1);
-    if (at > 0 && !(name.includes('.') && value === '')) found.push([name, value]);
+    if (at > 0 && !(name.includes('.') && value === '') && !OF_TRANSACTIONS.has(name)) found.push([name, value]);
   }
   return found;
 }

@@ -12,7 +12,7 @@ import type { Server } from '../server/server.ts';
 import { CLEAN, intern, type Label, quoteSetting, setConfigFrames } from '../server/settings.ts';
 import { STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
 import { bind, execute, parse, query, sync } from '../wire/write.ts';
-import { lastRow } from './audit.ts';
+import { lastRow, OF_TRANSACTIONS } from './audit.ts';
 
 /** Not reset by RESET ALL, and their default is who logged in. */
 const IDENTITY = ['session_authorization', 'role'] as const;
@@ -64,6 +64,7 @@ export class TrackedSettings {
 
   /** Takes in an effect that the server has confirmed; false when it cannot be known which parameter was set. */
   note({ kind, name, value }: Effect): boolean {
+    if (name !== undefined && OF_TRANSACTIONS.has(name.toLowerCase())) return true;
     switch (kind) {
       case 'set':
       case 'set_config':

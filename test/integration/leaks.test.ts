@@ -19,6 +19,8 @@ describe('the leak sentinel', () => {
     postgres = await startPostgres();
     metricsPort = await freePort();
     await query(postgres, 'create role ann login');
+    await query(postgres, "alter database postgres set app.usual = 'as ever'");
+    await query(postgres, "create function names() returns void language plpgsql as $$ begin set app.usual = 'other'; end $$");
     for (const [name, body] of [
       ['locks', 'select pg_try_advisory_lock(9)'],
       ['sets', "select set_config('work_mem', '9MB', false)"],
@@ -81,6 +83,8 @@ describe('the leak sentinel', () => {
           'begin; set local work_mem = 100; savepoint a; rollback to a; commit',
           'begin; select pg_advisory_xact_lock(1); rollback',
           'select sets()',
+          'set transaction_read_only = on',
+          'select names()',
           'select locks()',
           'select pg_advisory_unlock_all()',
           'reset all',
@@ -96,7 +100,7 @@ describe('the leak sentinel', () => {
         assert.equal(rows(await client.until('Z'))[0]?.[0], '3', 'the unnamed statement is there still');
         assert.equal(await first(client, 'select pg_backend_pid()'), pid);
       },
-      { options: '-c work_mem=6MB -c app.start=s', application_name: 'me' },
+      { options: '-c work_mem=6144 -c app.start=s -c statement_timeout=50000', application_name: 'me' },
     );
     await eventually(async () => assert.ok((await count('leak_checks')) >= checks + 15));
     assert.equal(await count('leaks'), leaks);

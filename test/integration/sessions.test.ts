@@ -136,6 +136,24 @@ for (const mode of ['transaction', 'session'] as const) {
       }
     }
 
+    it('what holds for one transaction alone is not brought along', async () => {
+      const [a, b] = [await connect(), await connect()];
+      await a.query('set transaction_read_only = on');
+      await a.query("select set_config('transaction_isolation', 'serializable', false)");
+      await a.query('select locks()');
+      await a.query('select pg_advisory_unlock_all()');
+      assert.equal(errorOf(await a.query('discard all'))?.M, undefined);
+      await b.query("set work_mem = '5MB'");
+      for (const [text, value] of [
+        ['show transaction_read_only', 'off'],
+        ['show transaction_isolation', 'read committed'],
+      ] as const) {
+        assert.equal(first(await a.query(text)), value);
+      }
+      await a.close();
+      await b.close();
+    });
+
     it('what was rolled back is not there, and a client that goes in the middle leaves nothing', async () => {
       const a = await connect();
       await a.query("begin; set work_mem = '90MB'; rollback");
