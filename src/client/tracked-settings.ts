@@ -49,6 +49,12 @@ export class TrackedSettings {
     return IDENTITY.some((name) => this.#label.values.has(name) || this.#start.values.has(name));
   }
 
+  /** The value is the one of the client's start, perhaps in its own words still. */
+  isFromStart(name: string): boolean {
+    const value = this.#start.values.get(name);
+    return value !== undefined && value === this.#label.values.get(name);
+  }
+
   /** Something is set that the client did not ask for at its start; `identity`: its role, else any other parameter. */
   differs(identity: boolean): boolean {
     const [now, then] = [this.#label.values, this.#start.values];

@@ -351,7 +351,7 @@ describe('policies for session state', () => {
     });
 
     it('show what audits have found, and behind which function', async () => {
-      const client = await connect('plain');
+      const client = await connect('plain', { options: '-c statement_timeout=45678' });
       await client.query('select sets()');
       await client.query('select sets()');
       await client.query('select locks()');
