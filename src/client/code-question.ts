@@ -3,7 +3,9 @@
  * are used without the text saying so (triggers, rules, views, policies, defaults, checks, indexes, domains, casts). Two questions: the first is
  * quick and answers for most names; those of which it says `deep` need the second.
  */
+
 import { bind, execute, parse, sync } from '../wire/write.ts';
+import type { Kind, Names } from './known-code.ts';
 
 /** Extensions whose functions in C change nothing in a session. */
 const TRUSTED = `{btree_gin,btree_gist,citext,cube,earthdistance,fuzzystrmatch,hstore,intarray,ltree,pg_trgm,pgcrypto,postgis,postgis_raster,seg,tsm_system_rows,
@@ -18,6 +20,9 @@ const OWN = '16384';
 const trusted = (oid: string): string => `EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
   WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = ${oid} AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
   AND d.deptype = 'e' AND x.extname = ANY ('${TRUSTED}'::pg_catalog.name[]))`;
+
+/** The triggers by which a foreign key changes rows of another table: RI_FKey_cascade_, _setnull_ and _setdefault_, _del and _upd. */
+const CASCADES = "'{1646,1647,1650,1651,1652,1653}'::pg_catalog.oid[]";
 
 const depends = (classId: string, oid: string): string => `EXISTS (SELECT FROM pg_catalog.pg_depend d
   WHERE d.classid = 'pg_catalog.${classId}'::pg_catalog.regclass AND d.objid = ${oid}
@@ -34,14 +39,16 @@ FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHE
 const BUILT_IN = `SELECT 'volatile', proname FROM pg_catalog.pg_proc WHERE proname = ANY ($1) AND oid < ${OWN} AND provolatile = 'v'`;
 
 const RELATIONS = `SELECT 'relation', c.relname, pg_catalog.bool_or(c.relkind <> ALL ('{r,m}'::"char"[]) OR c.relhasrules OR c.relhassubclass OR c.relrowsecurity
-  OR c.relchecks > 0 OR (c.relhastriggers AND (
-    EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
-    OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd')))))
+  OR (c.relchecks > 0 AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'
+    AND (${depends('pg_constraint', 'k.oid')} OR pg_catalog.pg_get_constraintdef(k.oid) ~* '${SUSPECT}')))
+  OR (c.relhastriggers AND (
+    EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND (NOT t.tgisinternal OR t.tgfoid = ANY (${CASCADES})))))
   OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid >= ${OWN})
   OR EXISTS (SELECT FROM pg_catalog.pg_attrdef f WHERE f.adrelid = c.oid
     AND (${depends('pg_attrdef', 'f.oid')} OR pg_catalog.pg_get_expr(f.adbin, f.adrelid) ~* '${SUSPECT}'))
   OR (c.relhasindex AND EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid
-    AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL OR ${depends('pg_class', 'i.indexrelid')}))))
+    AND (${depends('pg_class', 'i.indexrelid')}
+      OR ((i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND pg_catalog.pg_get_indexdef(i.indexrelid) ~* '${SUSPECT}')))))
 FROM pg_catalog.pg_class c WHERE c.relname = ANY ($1) AND c.oid >= ${OWN} AND c.relkind = ANY ('{r,p,v,m,f}'::"char"[]) GROUP BY c.relname`;
 
 const TYPES = `SELECT 'type', t.typname, pg_catalog.bool_or(t.oid >= ${OWN} AND (t.typtype NOT IN ('e', 'c')
@@ -67,8 +74,7 @@ const DEEP = `WITH RECURSIVE
    WHERE c.relname = ANY ($1) AND c.oid >= ${OWN} AND c.relkind = ANY ('{r,p,v,m,f}'::"char"[])
    UNION SELECT r.name, n.how, n.oid FROM reach r, LATERAL (
      SELECT r.how, i.inhrelid AS oid FROM pg_catalog.pg_inherits i WHERE i.inhparent = r.oid
-     UNION ALL SELECT r.how, k.conrelid FROM pg_catalog.pg_constraint k WHERE r.how = 'w' AND k.confrelid = r.oid AND k.contype = 'f'
-       AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+     UNION ALL SELECT r.how, t.tgconstrrelid FROM pg_catalog.pg_trigger t WHERE r.how = 'w' AND t.tgrelid = r.oid AND t.tgfoid = ANY (${CASCADES})
      UNION ALL SELECT r.how, d.refobjid FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_depend d
        ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
        WHERE w.ev_class = r.oid AND (r.how = 'w' OR w.ev_type = '1')) n),
@@ -114,11 +120,18 @@ function run(text: string, names?: string): Buffer {
 
 const array = (names: readonly string[]): string => `{${names.map((name) => `"${name.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
 
-/** The quick question about names (ASCII), as frames ending in Sync. Compiling would take longer than running it. */
-export function quickQuestion(names: readonly string[]): Buffer {
-  const asked = array(names);
-  const parts = [FUNCTIONS, BUILT_IN, RELATIONS, TYPES, OPERATORS].map((text) => run(text, asked));
-  return Buffer.concat([...parts, run(ANYWHERE), sync]);
+const TEXTS: readonly (readonly [Kind, string])[] = [
+  ['function', FUNCTIONS],
+  ['function', BUILT_IN],
+  ['relation', RELATIONS],
+  ['type', TYPES],
+  ['operator', OPERATORS],
+];
+
+/** The quick question about names (ASCII) of each kind, as frames ending in Sync; `anywhere`: also about what runs without a name. */
+export function quickQuestion(names: Names, anywhere: boolean): Buffer {
+  const parts = TEXTS.filter(([kind]) => names[kind].size > 0).map(([kind, text]) => run(text, array([...names[kind]])));
+  return Buffer.concat([...parts, ...(anywhere ? [run(ANYWHERE)] : []), sync]);
 }
 
 /** The whole truth about relations and types of these names. */

@@ -9,7 +9,7 @@ import type { Server } from '../server/server.ts';
 import { DATA_ROW } from '../wire/codes.ts';
 import { deepQuestion, quickQuestion } from './code-question.ts';
 import { namesIn } from './function-body.ts';
-import { deepNames, type KnownCode, type Use } from './known-code.ts';
+import { allNames, countNames, deepNames, type KnownCode, type Use } from './known-code.ts';
 import { rowValues } from './rows.ts';
 
 /** Rounds of questions, from a name to those that it leads to. */
@@ -80,17 +80,11 @@ export class Doubts {
 
   /** Finds out about all of them; `done` is told whether the server is still there. */
   settle(server: Server, known: KnownCode, done: (ok: boolean) => void, rounds = ROUNDS): void {
-    const wanted = new Set<string>();
-    let unknown = false;
-    for (const { uses } of this.#open) {
-      const judgement = known.judge(uses);
-      if (judgement.verdict === 'unknown') unknown = true;
-      for (const name of judgement.wanted) wanted.add(name);
-    }
-    if (!unknown || rounds === 0 || wanted.size > ASKED_LIMIT) return this.#close(known, done);
-    const names = [...wanted];
+    const unknown = this.#open.map(({ uses }) => known.judge(uses)).filter(({ verdict }) => verdict === 'unknown');
+    const names = allNames(unknown.map(({ wanted }) => wanted));
+    if (unknown.length === 0 || rounds === 0 || countNames(names) > ASKED_LIMIT) return this.#close(known, done);
     const { changes } = known;
-    ask(server, quickQuestion(names), (status, quick) => {
+    ask(server, quickQuestion(names, !known.knowsAnywhere), (status, quick) => {
       if (status === 0) return done(false);
       if (quick === undefined) return this.#close(known, done);
       const deep = deepNames(quick);

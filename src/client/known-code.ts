@@ -18,10 +18,16 @@ export interface Use {
 /** `draws`: harmless, but it may draw from sequences. */
 export type Verdict = 'quiet' | 'draws' | 'harmful' | 'unknown';
 
+/** A kind of object, in which names are looked for. */
+export type Kind = 'function' | 'relation' | 'type' | 'operator';
+
+/** Names of each kind. */
+export type Names = Readonly<Record<Kind, ReadonlySet<string>>>;
+
 export interface Judgement {
   readonly verdict: Verdict;
   /** Names that must be asked for where it is `unknown`. */
-  readonly wanted: readonly string[];
+  readonly wanted: Names;
 }
 
 /** What runs when a name is used in one way. */
@@ -31,19 +37,17 @@ interface Code {
   readonly uses: readonly Use[];
 }
 
+/** What is known of a name as one kind of object: what runs when it is used, and when it is written. Undefined: there is none. */
 interface Known {
-  readonly function: Code | undefined;
-  readonly type: Code | undefined;
-  readonly read: Code;
-  readonly write: Code;
-  readonly operator: Code;
+  readonly used: Code | undefined;
+  readonly written: Code | undefined;
 }
 
 type Row = readonly (string | null)[];
 
 /** What a database answered: to the quick question about these names, and to the deep one about some of them. */
 export interface Answers {
-  readonly names: readonly string[];
+  readonly names: Names;
   readonly quick: readonly Row[];
   readonly deep: readonly Row[];
   /** `changes` of when it was asked. */
@@ -52,8 +56,31 @@ export interface Answers {
 
 const NOTHING: Code = { harmful: false, draws: false, uses: [] };
 const HARMFUL: Code = { harmful: true, draws: true, uses: [] };
-const QUIET: Judgement = { verdict: 'quiet', wanted: [] };
-const HARM: Judgement = { verdict: 'harmful', wanted: [] };
+const NO_NAMES: Names = { function: new Set(), relation: new Set(), type: new Set(), operator: new Set() };
+const QUIET: Judgement = { verdict: 'quiet', wanted: NO_NAMES };
+const DRAWS: Judgement = { verdict: 'draws', wanted: NO_NAMES };
+const HARM: Judgement = { verdict: 'harmful', wanted: NO_NAMES };
+const KINDS = ['function', 'relation', 'type', 'operator'] as const satisfies readonly Kind[];
+/** As what a name is looked for that is used so. */
+const KINDS_OF: Readonly<Record<UseKind, readonly Kind[]>> = {
+  function: ['function'],
+  read: ['relation'],
+  write: ['relation'],
+  operator: ['operator'],
+  type: ['type'],
+  word: ['function', 'type', 'relation'],
+  event: [],
+};
+
+/** All of several sets of names. */
+export function allNames(of: readonly Names[]): Names {
+  const union = (kind: Kind) => new Set(of.flatMap((names) => [...names[kind]]));
+  return { function: union('function'), relation: union('relation'), type: union('type'), operator: union('operator') };
+}
+
+export function countNames(names: Names): number {
+  return KINDS.reduce((sum, kind) => sum + names[kind].size, 0);
+}
 
 /** Built-in functions that are volatile, and yet leave nothing in a session. */
 const HARMLESS_VOLATILE: ReadonlySet<string> = new Set(
@@ -77,7 +104,12 @@ const DROPS = /^\s*drop\s[^;]*;?\s*$/i;
 const IN_LANGUAGES: ReadonlySet<string> = new Set(['sql', 'plpgsql']);
 
 export class KnownCode {
-  readonly #names = new Map<string, Known>();
+  readonly #known: Readonly<Record<Kind, Map<string, Known>>> = {
+    function: new Map(),
+    relation: new Map(),
+    type: new Map(),
+    operator: new Map(),
+  };
   /** Name → names whose code reaches it. */
   readonly #through = new Map<string, Set<string>>();
   readonly #judged = new Map<UseKind, Map<string, Judgement>>();
@@ -87,18 +119,23 @@ export class KnownCode {
   /** Counts the changes of definitions. */
   changes = 0;
 
+  /** Casts and triggers of DDL have been asked for. */
+  get knowsAnywhere(): boolean {
+    return this.#casts !== undefined;
+  }
+
   /** What using all of these does. */
   judge(uses: readonly Use[]): Judgement {
     let draws = false;
-    let wanted: string[] | undefined;
+    let wanted: Names[] | undefined;
     for (const use of uses) {
       const one = this.#judge(use);
       if (one.verdict === 'harmful') return HARM;
       if (one.verdict === 'draws') draws = true;
-      if (one.verdict === 'unknown') wanted = [...(wanted ?? []), ...one.wanted];
+      if (one.verdict === 'unknown') wanted = [...(wanted ?? []), one.wanted];
     }
-    if (wanted !== undefined) return { verdict: 'unknown', wanted: [...new Set(wanted)] };
-    return draws ? { verdict: 'draws', wanted: [] } : QUIET;
+    if (wanted !== undefined) return { verdict: 'unknown', wanted: allNames(wanted) };
+    return draws ? DRAWS : QUIET;
   }
 
   #judge(use: Use): Judgement {
@@ -116,60 +153,49 @@ export class KnownCode {
   }
 
   #follow(first: Use): Judgement {
-    if (this.#casts === undefined) return { verdict: 'unknown', wanted: isName(first) ? [first.name] : [] };
-    const wanted = new Set<string>();
+    const wanted = { function: new Set<string>(), relation: new Set<string>(), type: new Set<string>(), operator: new Set<string>() };
     const seen = new Set<string>();
-    const open: Use[] = [first, ...this.#casts];
-    let draws = false;
+    const open: Use[] = [first, ...(this.#casts ?? [])];
+    let [draws, unknown] = [false, this.#casts === undefined];
     for (let use = open.pop(); use !== undefined; use = open.pop()) {
       const key = `${use.kind} ${use.name}`;
       if (seen.has(key)) continue;
       if (seen.add(key).size > REACH_LIMIT || !isName(use)) return HARM;
-      const known = this.#names.get(use.name);
-      if (known === undefined && use.kind !== 'event') {
-        wanted.add(use.name);
-        continue;
-      }
-      for (const code of this.#codeOf(use.kind, known)) {
+      if (use.kind === 'event') open.push(...this.#events);
+      for (const kind of KINDS_OF[use.kind]) {
+        const known = this.#known[kind].get(use.name);
+        if (known === undefined) {
+          wanted[kind].add(use.name);
+          unknown = true;
+          continue;
+        }
+        const code = codeOf(use.kind, kind, known);
         if (code.harmful) return HARM;
         draws ||= code.draws;
         open.push(...code.uses);
       }
     }
-    if (wanted.size > 0) return { verdict: 'unknown', wanted: [...wanted] };
-    return { verdict: draws ? 'draws' : 'quiet', wanted: [] };
-  }
-
-  #codeOf(kind: UseKind, known: Known | undefined): readonly Code[] {
-    if (known === undefined) return [{ ...NOTHING, uses: this.#events }];
-    switch (kind) {
-      case 'word':
-        return [known.function ?? NOTHING, known.type ?? NOTHING, known.read, known.write];
-      case 'function':
-      case 'type':
-        // Nobody knows what it is: of a later Postgres, perhaps.
-        return [known[kind] ?? HARMFUL];
-      case 'event':
-        return [{ ...NOTHING, uses: this.#events }];
-      default:
-        return [known[kind]];
-    }
+    if (unknown) return { verdict: 'unknown', wanted };
+    return draws ? DRAWS : QUIET;
   }
 
   /** Takes in what a database has answered, unless a definition has changed since it was asked. */
   learn({ names, quick, deep, changes }: Answers): void {
     if (changes !== this.changes) return;
-    if (this.#names.size + names.length > KEPT_LIMIT) this.forget();
+    if (KINDS.some((kind) => this.#known[kind].size > KEPT_LIMIT)) this.forget();
     this.#judged.clear();
-    const found = new Map(names.map((name) => [name, new Finding()]));
-    this.#casts = quick.filter(([what]) => what === 'cast').map(([, name]) => ({ kind: 'function', name: name! }));
-    this.#events = quick.filter(([what]) => what === 'event').map(([, name]) => ({ kind: 'function', name: name! }));
-    for (const row of quick) found.get(row[1] ?? '')?.quick(row);
+    if (!this.knowsAnywhere) {
+      this.#casts = quick.filter(([what]) => what === 'cast').map(([, name]) => ({ kind: 'function', name: name! }));
+      this.#events = quick.filter(([what]) => what === 'event').map(([, name]) => ({ kind: 'function', name: name! }));
+    }
+    const found: Record<Kind, Map<string, Finding>> = { function: new Map(), relation: new Map(), type: new Map(), operator: new Map() };
+    for (const kind of KINDS) for (const name of names[kind]) found[kind].set(name, new Finding());
+    for (const row of quick) found[row[0] === 'volatile' ? 'function' : (row[0] as Kind)]?.get(row[1] ?? '')?.quick(row);
     for (const row of deep) {
-      found.get(row[1] ?? '')?.deep(row);
+      found[row[2] === 't' ? 'type' : 'relation'].get(row[1] ?? '')?.deep(row);
       if (row[0] === 'through') this.#reached(row[3]!, row[1]!);
     }
-    for (const [name, finding] of found) this.#names.set(name, finding.known());
+    for (const kind of KINDS) for (const [name, finding] of found[kind]) this.#known[kind].set(name, finding);
   }
 
   #reached(through: string, name: string): void {
@@ -185,13 +211,17 @@ export class KnownCode {
     const names = text === undefined || HAS_COMMENT.test(text) || FAR_REACHING.test(text) ? undefined : namesIn(text);
     if (names === undefined) return this.forget();
     for (const name of names) {
-      this.#names.delete(name);
-      for (const reached of this.#through.get(name) ?? []) this.#names.delete(reached);
+      this.#delete(name);
+      for (const reached of this.#through.get(name) ?? []) this.#delete(reached);
     }
   }
 
+  #delete(name: string): void {
+    for (const kind of KINDS) this.#known[kind].delete(name);
+  }
+
   forget(): void {
-    this.#names.clear();
+    for (const kind of KINDS) this.#known[kind].clear();
     this.#through.clear();
     this.#judged.clear();
     this.#casts = undefined;
@@ -208,31 +238,30 @@ export function deepNames(quick: readonly Row[]): string[] {
   return [...new Set(quick.filter(([what, , deep]) => (what === 'relation' || what === 'type') && deep === 't').map(([, name]) => name!))];
 }
 
+function codeOf(use: UseKind, kind: Kind, { used, written }: Known): Code {
+  if (use === 'write') return written ?? NOTHING;
+  if (use === 'word' && kind === 'relation') return worse(used, written ?? NOTHING);
+  // Nobody knows what it is: of a later Postgres, perhaps.
+  return used ?? (use === 'function' || use === 'type' ? HARMFUL : NOTHING);
+}
+
 /** Puts together what the rows say of one name; of several objects of that name, the worst. */
-class Finding {
-  #function: Code | undefined;
-  #type: Code | undefined;
-  #read = NOTHING;
-  #write = NOTHING;
-  #operator = NOTHING;
+class Finding implements Known {
+  used: Code | undefined;
+  written: Code | undefined;
 
   quick([what, name, detail, trusted, body]: Row): void {
-    if (what === 'function') this.#function = worse(this.#function, functionCode(detail ?? '', trusted === 't', body ?? ''));
-    else if (what === 'volatile') this.#function = worse(this.#function, HARMLESS_VOLATILE.has(name!) ? NOTHING : HARMFUL);
-    else if (what === 'type') this.#type ??= NOTHING;
-    else if (what === 'operator') this.#operator = worse(this.#operator, running(detail!));
+    if (what === 'function') this.used = worse(this.used, functionCode(detail ?? '', trusted === 't', body ?? ''));
+    else if (what === 'volatile') this.used = worse(this.used, HARMLESS_VOLATILE.has(name!) ? NOTHING : HARMFUL);
+    else if (what === 'operator') this.used = worse(this.used, running(detail!));
+    else this.used ??= NOTHING;
   }
 
   deep([what, , how, name]: Row): void {
     if (what === 'through') return;
     const code = what === 'harm' ? HARMFUL : running(name!);
-    if (how === 'r') this.#read = worse(this.#read, code);
-    else if (how === 'w') this.#write = worse(this.#write, code);
-    else this.#type = worse(this.#type, code);
-  }
-
-  known(): Known {
-    return { function: this.#function, type: this.#type, read: this.#read, write: this.#write, operator: this.#operator };
+    if (how === 'w') this.written = worse(this.written, code);
+    else this.used = worse(this.used, code);
   }
 }
 

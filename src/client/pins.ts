@@ -57,17 +57,20 @@ export const EVEN_ON_ERROR: ReadonlySet<PinReason> = new Set(['advisory', 'seed'
 /** Kinds that an audit finds, and finds gone. */
 export const AUDITED = ['advisory', 'temp', 'hold', 'listen', 'prepare', 'slot'] as const satisfies readonly PinReason[];
 
-/** Effects after which a pinned kind may be gone. */
-export const MAY_END: ReadonlySet<EffectKind> = new Set([
-  'advisory_release',
-  'drop',
-  'ddl',
-  'close',
-  'unlisten',
-  'deallocate',
-  'discard_all',
-  'discard_temp',
+/** Effects after which a pinned kind may be gone: which kind; undefined: any. */
+const MAY_END: ReadonlyMap<EffectKind, PinReason | undefined> = new Map<EffectKind, PinReason | undefined>([
+  ['advisory_release', 'advisory'],
+  ['drop', 'temp'],
+  ['ddl', 'temp'],
+  ['close', 'hold'],
+  ['unlisten', 'listen'],
+  ['deallocate', 'prepare'],
+  ['discard_all', undefined],
+  ['discard_temp', 'temp'],
 ]);
+
+/** DDL that can take something temporary away, and whatever hides behind a comment or another statement. */
+export const MAY_DROP = /^\s*(?:drop|reassign)\b|--|\/\*|;./is;
 
 /** Kinds of statements that can draw from a sequence. */
 export const MAY_DRAW: ReadonlySet<string> = new Set([
@@ -89,6 +92,9 @@ export const MAY_DRAW: ReadonlySet<string> = new Set([
 /** Kinds that DISCARD ALL does not undo, or not wholly: the connection is closed. */
 const NOT_UNDONE: ReadonlySet<PinReason> = new Set(['temp', 'load', 'seed', 'slot', 'dblink', 'stats', 'opaque', 'snapshot']);
 
+/** Kinds that end without an audit, or by the one that they cause. */
+const ENDS_OTHERWISE: ReadonlySet<PinReason> = new Set(['opaque', 'prepared', 'settings', 'role', 'sequence']);
+
 export class Pins {
   readonly #pins = new Map<PinReason, PinRecord>();
   readonly #ended: (pin: PinRecord) => void;
@@ -100,6 +106,19 @@ export class Pins {
 
   get any(): boolean {
     return this.#pins.size > 0;
+  }
+
+  /** An effect after which one of them may be gone. */
+  mayEndBy(kind: EffectKind): boolean {
+    if (!MAY_END.has(kind)) return false;
+    const reason = MAY_END.get(kind);
+    return reason === undefined ? this.any : this.#pins.has(reason);
+  }
+
+  /** Something pins that only an audit finds gone, or nothing at all. */
+  get lasting(): boolean {
+    for (const reason of this.#pins.keys()) if (!ENDS_OTHERWISE.has(reason)) return true;
+    return false;
   }
 
   has(reason: PinReason): boolean {

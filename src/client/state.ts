@@ -15,7 +15,7 @@ import { Doubts, lastPart, usesOf } from './doubts.ts';
 import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, settingsIn } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Use, Verdict } from './known-code.ts';
-import { AUDITED, EVEN_ON_ERROR, MAY_DRAW, MAY_END, type Origin, PIN_OF, type PinRecord, Pins, textOf, textToShow } from './pins.ts';
+import { AUDITED, EVEN_ON_ERROR, MAY_DRAW, MAY_DROP, type Origin, PIN_OF, type PinRecord, Pins, textOf, textToShow } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
@@ -165,11 +165,11 @@ export class SessionState {
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
       if (effect.kind === 'ddl') this.#definitionChanged(textOf(this.#origin), status);
       if (effect.kind === 'ddl' && this.maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
-      if (MAY_END.has(effect.kind) && this.#pins.any) this.#auditWanted = true;
+      if (this.#pins.mayEndBy(effect.kind) && (effect.kind !== 'ddl' || MAY_DROP.test(textOf(this.#origin)))) this.#auditWanted = true;
       this.#pinBy(effect, verb, server, request);
       this.#forget(effect, server);
     }
-    if ((verb === 'commit' || verb === 'rollback') && this.#pins.any) this.#auditWanted = true;
+    if ((verb === 'commit' || verb === 'rollback') && this.#pins.lasting) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
     this.#lookInto(statement, server, request);
   }
@@ -183,7 +183,8 @@ export class SessionState {
     if (verdict === 'quiet' || verdict === 'draws') return;
     const [first] = uses;
     const what = first!.name === '' ? statement.verb : `${statement.verb} ${first!.name}`;
-    if (verdict === 'harmful') return this.#opaque(what, server, request);
+    // What must be audited in the end is not asked about before.
+    if (verdict === 'harmful' || this.#pins.lasting) return this.#opaque(what, server, request);
     const { text } = request;
     const harmful = (): void => {
       [this.#statement, this.#origin] = [statement, origin];
@@ -277,7 +278,8 @@ export class SessionState {
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
   #opaque(what: string, server: Server, request: Pick<Request, 'text'>): void {
     if (this.#ignores('opaque')) return;
-    if (this.policy.state.actions.opaque !== 'pin') this.#auditWanted = true;
+    // As long as something else pins, the server keeps it all, and the audit that ends that will find it.
+    if (this.policy.state.actions.opaque !== 'pin' && !this.#pins.lasting) this.#auditWanted = true;
     this.#suspect = what;
     for (const name of settingsIn(request.text ?? '')) this.#namedSettings.add(name);
     this.#pin('opaque', what, server);
@@ -381,10 +383,11 @@ export class SessionState {
     const after = this.#suspect === '' ? this.#statement.verb : this.#suspect;
     const settings = knownSettings(found, this.label, this.policy.state.actions);
     for (const { kind, name } of findings({ ...found, settings }, this.label, this.policy.state.actions)) {
-      const isSetting = kind === 'settings' || kind === 'role';
-      if (isSetting ? this.settings.isFromStart(name) : this.#pins.has(kind)) continue;
-      this.#place.audited(this.#identity, { kind, name, after });
-      if (!isSetting) this.#pin(kind, `found after ${after}`, server);
+      if (kind === 'settings' || kind === 'role') this.#place.audited(this.#identity, { kind, name, after });
+      else if (!this.#pins.has(kind)) {
+        this.#place.audited(this.#identity, { kind, name, after });
+        this.#pin(kind, `found after ${after}`, server);
+      }
     }
     this.settings.learn(server, settings, asked);
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { namesIn, readBody } from '../../src/client/function-body.ts';
-import { KnownCode, type Use } from '../../src/client/known-code.ts';
+import { KnownCode, type Names, type Use } from '../../src/client/known-code.ts';
 
 const HARMFUL = [
   'begin execute x; end',
@@ -57,16 +57,21 @@ const use = (kind: Use['kind'], name: string): Use => ({ kind, name });
 const fn = (name: string, body: string, language = 'sql', trusted = 'f') => ['function', name, language, trusted, body];
 
 describe('known code', () => {
+  const as = (...names: string[]): Names => {
+    const all = new Set(names);
+    return { function: all, relation: all, type: all, operator: all };
+  };
   function learn(known: KnownCode, names: string[], quick: (string | null)[][] = [], deep: (string | null)[][] = []): void {
-    known.learn({ names, quick, deep, changes: known.changes });
+    known.learn({ names: as(...names), quick, deep, changes: known.changes });
   }
   const verdict = (known: KnownCode, ...uses: Use[]) => known.judge(uses).verdict;
 
   it('says what it must ask for, from a name to what its body names', () => {
     const known = new KnownCode();
-    assert.deepEqual(known.judge([use('function', 'f')]), { verdict: 'unknown', wanted: ['f'] });
+    const wanted = () => [...known.judge([use('function', 'f')]).wanted.function].sort();
+    assert.deepEqual(wanted(), ['f']);
     learn(known, ['f'], [fn('f', 'select g()')]);
-    assert.deepEqual(known.judge([use('function', 'f')]), { verdict: 'unknown', wanted: ['g', 'select'] });
+    assert.deepEqual(wanted(), ['g', 'select']);
     learn(known, ['g', 'select'], [fn('g', 'f')]);
     assert.equal(verdict(known, use('function', 'f')), 'quiet');
   });
@@ -120,14 +125,12 @@ describe('known code', () => {
     const known = new KnownCode();
     const { changes } = known;
     known.changed('create table t ()');
-    known.learn({ names: ['t'], quick: [], deep: [], changes });
+    known.learn({ names: as('t'), quick: [], deep: [], changes });
     assert.equal(verdict(known, use('read', 't')), 'unknown');
   });
 
   it('never asks for a name that is not plain', () => {
-    assert.equal(verdict(new KnownCode(), use('read', 'größe')), 'unknown');
     const known = new KnownCode();
-    learn(known, []);
     assert.equal(verdict(known, use('read', 'größe')), 'harmful');
     assert.equal(verdict(known, use('function', 'x'.repeat(64))), 'harmful');
   });
