@@ -383,11 +383,10 @@ export class SessionState {
     const after = this.#suspect === '' ? this.#statement.verb : this.#suspect;
     const settings = knownSettings(found, this.label, this.policy.state.actions);
     for (const { kind, name } of findings({ ...found, settings }, this.label, this.policy.state.actions)) {
-      if (kind === 'settings' || kind === 'role') this.#place.audited(this.#identity, { kind, name, after });
-      else if (!this.#pins.has(kind)) {
-        this.#place.audited(this.#identity, { kind, name, after });
-        this.#pin(kind, `found after ${after}`, server);
-      }
+      const isSetting = kind === 'settings' || kind === 'role';
+      if (isSetting ? this.settings.isFromStart(name) : this.#pins.has(kind)) continue;
+      this.#place.audited(this.#identity, { kind, name, after });
+      if (!isSetting) this.#pin(kind, `found after ${after}`, server);
     }
     this.settings.learn(server, settings, asked);
   }
