@@ -8,8 +8,8 @@ import { Console, consoleAccess, consoleDatabases, consoleParameters } from './a
 import type { AdminView } from './admin/view.ts';
 import type { Secrets } from './auth/secrets.ts';
 import type { Credentials } from './client/credentials.ts';
-import type { Place } from './client/place.ts';
-import { Session, type SessionWatcher } from './client/session.ts';
+import type { Place, SessionWatcher } from './client/place.ts';
+import { Session } from './client/session.ts';
 import { type AuthType, authenticate, Greeter, Refused, readStartup, refuse, type StartupRequest } from './client/startup.ts';
 import { type WelcomeFailure, Welcomes } from './client/welcome.ts';
 import type { DatabaseEntry } from './config/config.ts';
@@ -216,7 +216,7 @@ export class Clients {
     }
   }
 
-  #watcher(client: Newcomer): SessionWatcher {
+  #watcher(client: Newcomer): SessionWatcher<Session> {
     return {
       sessionClosed: (session, reason, byUs) => {
         if (!this.sessions.delete(session.identity.id)) return;

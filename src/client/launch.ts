@@ -36,6 +36,7 @@ export interface Launch {
 /** The exchange stands in the server's queue; the request itself is still to be sent. */
 export function launch(server: Server, { client, request, id, state, complete, label, heldBack, maxPrepared, nowMs }: Launch): Active {
   const { names } = state;
+  server.used = true;
   const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
   // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
   const failed = server.status === STATUS_FAILED;

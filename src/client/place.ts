@@ -60,6 +60,11 @@ export interface Learnings {
   learnCurrval(database: string, user: string): void;
 }
 
+/** Told by a session of its end. */
+export interface SessionWatcher<Session> {
+  sessionClosed(session: Session, reason: string, byUs: boolean): void;
+}
+
 export interface Place {
   readonly clock: Clock;
   readonly texts: Texts;

@@ -30,10 +30,11 @@ import type { SessionIdentity } from './identity.ts';
 import { Input, type InputOwner } from './input.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { launch } from './launch.ts';
+import { wantsNewServer } from './library-settings.ts';
 import type { LocalAnswer } from './local.ts';
 import { Output } from './output.ts';
 import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
-import type { ExchangeDone, Place, SessionPolicy, Tally } from './place.ts';
+import type { ExchangeDone, Place, SessionPolicy, SessionWatcher, Tally } from './place.ts';
 import { planOf } from './plan-of.ts';
 import { refusalOf, sendPart } from './refusals.ts';
 import { Request } from './request.ts';
@@ -42,17 +43,12 @@ import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
 import { Stay } from './stay.ts';
 
-/** Told by the session. */
-export interface SessionWatcher {
-  sessionClosed(session: Session, reason: string, byUs: boolean): void;
-}
-
 export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient, SharerOwner {
   readonly identity: SessionIdentity;
   readonly state: SessionState;
   readonly channel: Channel;
   readonly #place: Place;
-  readonly #watcher: SessionWatcher;
+  readonly #watcher: SessionWatcher<Session>;
   readonly #input: Input;
   readonly request: Request;
   readonly #tally: Tally;
@@ -71,7 +67,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   sinceMs: number;
   transactionSinceMs = 0;
 
-  constructor(place: Place, channel: Channel, watcher: SessionWatcher, identity: SessionIdentity, reported: Reported) {
+  constructor(place: Place, channel: Channel, watcher: SessionWatcher<Session>, identity: SessionIdentity, reported: Reported) {
     this.identity = identity;
     this.channel = channel;
     this.#place = place;
@@ -183,6 +179,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   /** The exchange goes to the server: what the server lacks first, in the same write. */
   #start(server: Server, target: Target): void {
     if (server.sharing) return this.#sharer.begin(server);
+    if (this.#held === undefined && server.used && wantsNewServer(this.request)) {
+      server.close('a session needs a new connection');
+      return this.#acquire(target, true);
+    }
     this.output.answerBytes = 0;
     const now = this.#place.clock.nowMs();
     const fresh = this.#held === undefined;

@@ -15,6 +15,7 @@ import { Doubts, lastPart, usesOf } from './doubts.ts';
 import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, settingsIn } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Use, Verdict } from './known-code.ts';
+import { isOnlyUnloaded } from './library-settings.ts';
 import { AUDITED, EVEN_ON_ERROR, MAY_DRAW, MAY_DROP, type Origin, PIN_OF, type PinRecord, Pins, textOf, textToShow } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
 import type { Request } from './request.ts';
@@ -162,6 +163,7 @@ export class SessionState {
     for (const effect of effects) {
       if (this.#ignores(stateKindOf(effect.kind))) continue;
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
+      if (isOnlyUnloaded(effect)) this.#pin('load', `${verb} ${effect.name}`, server);
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
       if (effect.kind === 'ddl') this.#definitionChanged(textOf(this.#origin), status);
       if (effect.kind === 'ddl' && this.maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
@@ -181,8 +183,7 @@ export class SessionState {
     if (uses.length === 0 || this.#ignores('opaque')) return;
     const { verdict } = this.#place.learnt.knownCode(this.#identity.database).judge(uses);
     if (verdict === 'quiet' || verdict === 'draws') return;
-    const [first] = uses;
-    const what = first!.name === '' ? statement.verb : `${statement.verb} ${first!.name}`;
+    const what = uses[0]!.name === '' ? statement.verb : `${statement.verb} ${uses[0]!.name}`;
     // What must be audited in the end is not asked about before.
     if (verdict === 'harmful' || this.#pins.lasting) return this.#opaque(what, server, request);
     const { text } = request;

@@ -100,6 +100,8 @@ export class Server implements ChannelOwner, FrameSink {
   unnamed: Prepared | undefined;
   /** The session that may have used a sequence here last: currval() and lastval() speak of what it did. */
   sequenceUser: number | undefined;
+  /** A client's statement has run here. */
+  used = false;
   /** Put out of use as soon as it is released: RECONNECT, a changed configuration. */
   closeNeeded = false;
   /** Cancel requests under way for it: until they are through it must not serve anyone else. */

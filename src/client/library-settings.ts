@@ -1,0 +1,33 @@
+/**
+ * Parameters in the name space of a library (`plpgsql.x`). As long as a backend has not loaded the library it takes any name; afterwards only
+ * those that the library knows. On a server connection that others have used the library may be loaded although this session never did that: a
+ * name that the library does not know is therefore given to a new connection, which then stays with the session and is closed after it.
+ */
+import type { Effect } from '../../routing/index.ts';
+import type { Request } from './request.ts';
+
+/** Libraries that reserve their name space when they are loaded, and the parameters that they know. */
+const KNOWN: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries({
+    plpgsql: 'variable_conflict print_strict_params check_asserts extra_warnings extra_errors',
+    plperl: 'on_init on_plperl_init on_plperlu_init use_strict',
+    pltcl: 'start_proc',
+    pltclu: 'start_proc',
+    auto_explain: `log_min_duration log_parameter_max_length log_analyze log_settings log_verbose log_buffers log_wal log_triggers log_format log_level
+      log_nested_statements log_timing sample_rate`,
+    pg_trgm: 'similarity_threshold word_similarity_threshold strict_word_similarity_threshold',
+  }).map(([library, names]) => [library, new Set(names.split(/\s+/))]),
+);
+
+/** Whether an effect sets a parameter that exists only as long as its library is not loaded. */
+export function isOnlyUnloaded({ kind, name }: Effect): boolean {
+  if ((kind !== 'set' && kind !== 'set_config') || name === undefined) return false;
+  const at = name.indexOf('.');
+  return at > 0 && KNOWN.get(name.slice(0, at).toLowerCase())?.has(name.slice(at + 1).toLowerCase()) === false;
+}
+
+/** Whether a request must run on a server connection that nobody has used. */
+export function wantsNewServer(request: Request): boolean {
+  const [statement] = request.simple?.statements ?? [];
+  return statement !== undefined && statement.effects.length === 1 && isOnlyUnloaded(statement.effects[0]!);
+}

@@ -1,0 +1,64 @@
+/** A parameter in the name space of a library is taken or refused as on a connection of the session's own, whoever has loaded the library before. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Postgres, query, startPostgres } from '../support/postgres.ts';
+import { rawLogIn, rows } from '../support/raw-client.ts';
+import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { sameAnswers } from './side-by-side.ts';
+
+describe('a parameter in the name space of a library', () => {
+  let postgres: Postgres;
+  let shardyard: Shardyard;
+  before(async () => {
+    postgres = await startPostgres();
+    await query(postgres, 'create function run() returns int language plpgsql as $$ begin return 1; end $$');
+    shardyard = await startShardyard(
+      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 2\n`,
+    );
+  });
+  after(async () => {
+    await shardyard?.stop();
+    await postgres?.stop();
+  });
+
+  async function everybodyLoads(): Promise<void> {
+    const clients = await Promise.all([1, 2].map(() => rawLogIn(shardyard, { user: 'postgres', database: 'postgres' })));
+    await Promise.all(clients.map((client) => client.query('begin; select run()')));
+    await Promise.all(clients.map((client) => client.query('commit')));
+    for (const client of clients) await client.close();
+  }
+
+  it('is told as by Postgres, before and after the library is loaded', async () => {
+    const target = { host: '127.0.0.1', port: postgres.port };
+    for (const script of [
+      [
+        'set plpgsql.made_up = 1',
+        'show plpgsql.made_up',
+        "load 'plpgsql'",
+        'show plpgsql.made_up',
+        'set plpgsql.made_up = 2',
+        'select run()',
+      ],
+      ['set plpgsql.made_up = 1', 'select run()', 'show plpgsql.made_up', 'reset all', 'discard all'],
+      ["set plpgsql.extra_warnings = 'all'", 'show plpgsql.extra_warnings', 'select run()', 'reset plpgsql.extra_warnings'],
+    ]) {
+      await everybodyLoads();
+      await sameAnswers(target, shardyard, async (side) => {
+        for (const text of script) await side.query(text);
+      });
+    }
+  });
+
+  it('does not reach another client', async () => {
+    await everybodyLoads();
+    const one = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
+    assert.equal((await one.query('set plpgsql.made_up = 1')).at(0)?.type, 'C');
+    await one.close();
+    for (let i = 0; i < 3; i++) {
+      const other = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
+      const answer = await other.query('select run()');
+      assert.deepEqual([answer.filter(({ type }) => type === 'N').length, rows(answer)], [0, [['1']]]);
+      await other.close();
+    }
+  });
+});
