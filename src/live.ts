@@ -112,6 +112,7 @@ export class Live {
     const user = users.get(userName);
     const entry = this.entry(databaseName);
     const mode = user?.pool_mode ?? entry?.pool_mode ?? settings.pool_mode;
+    const state = stateRules(settings, entry, user);
     const keepsStatements = mode !== 'session' && settings.max_prepared_statements > 0;
     return {
       mode,
@@ -125,12 +126,18 @@ export class Live {
       resetQuery: settings.server_reset_query,
       resetAlways: settings.server_reset_query_always,
       statementLimit: settings.statement_size_limit,
-      pipeline: mode !== 'session' && !settings.server_reset_query_always && (entry?.pipeline ?? settings.pipeline) === 'reads',
+      pipeline:
+        mode !== 'session' && mayShare(state) && !settings.server_reset_query_always && (entry?.pipeline ?? settings.pipeline) === 'reads',
       autoPrepare: keepsStatements && (entry?.auto_prepare ?? settings.auto_prepare) === 'on',
-      state: stateRules(settings, entry, user),
+      state,
       leakShare: (user?.leak_sentinel ?? entry?.leak_sentinel ?? settings.leak_sentinel) / 100,
     };
   }
+}
+
+/** What is asked after every transaction, or pinned by what it has prepared, does not travel with others. */
+function mayShare({ audit, actions }: StateRules): boolean {
+  return audit !== 'always' && actions.prepared !== 'pin';
 }
 
 function stateRules(settings: Config['settings'], entry: DatabaseEntry | undefined, user: UserEntry | undefined): StateRules {
