@@ -7,6 +7,7 @@ import type {
   DatabaseRow,
   PeerRow,
   PinRow,
+  PipelineRow,
   PoolRow,
   SocketRow,
   StatsRow,
@@ -46,6 +47,7 @@ export function createInspection(parts: InspectParts): AdminRead {
   const date = (atMs: number) => new Date(Date.now() - (parts.nowMs() - atMs));
   return {
     pools: () => poolRows(parts),
+    pipelines: () => [...pools.entries()].map((entry) => pipelineRow(parts, entry)),
     clients: () => [...[...clients.sessions.values()].map((session) => sessionRow(parts, session)), ...consoleRows(parts)],
     loginClients: () =>
       [...clients.loggingIn].map(([id, { greeter, connectedAt }]) => ({
@@ -72,7 +74,7 @@ export function createInspection(parts: InspectParts): AdminRead {
       databases: live.entries().length + 1,
       users: userRows(parts).length,
       peers: live.config.peers.size,
-      pools: poolRows(parts).length,
+      pools: [...pools.entries()].length + 1,
       used_clients: clients.sessions.size + clients.consoles.size,
       login_clients: [...clients.loggingIn].length,
       used_servers: [...pools.entries()].reduce((sum, { pool }) => sum + pool.size, 0),
@@ -89,19 +91,26 @@ export function createInspection(parts: InspectParts): AdminRead {
   };
 }
 
-function poolRows({ pools, clients, live }: InspectParts): PoolRow[] {
+/** How many clients each pool has, by database and user. */
+function clientCounts({ clients, live }: InspectParts): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { identity, target } of clients.sessions.values()) {
+    const key = `${target?.database ?? identity.database}\0${live.entry(identity.database)?.user ?? identity.user}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function poolRows(parts: InspectParts): PoolRow[] {
+  const { pools, clients, live } = parts;
+  const sessions = clientCounts(parts);
   const rows = [...pools.entries()].map(({ pool, database, user, host }): PoolRow => {
     const counts = pool.counts();
     const entry = live.entry(database);
-    const sessions = [...clients.sessions.values()].filter(
-      (session) =>
-        (live.entry(session.identity.database)?.user ?? session.identity.user) === user &&
-        (session.target?.database ?? session.identity.database) === database,
-    );
     return {
       database,
       user,
-      cl_active: Math.max(0, sessions.length - counts.waiting),
+      cl_active: Math.max(0, (sessions.get(`${database}\0${user}`) ?? 0) - counts.waiting),
       cl_waiting: counts.waiting,
       cl_active_cancel_req: 0,
       cl_waiting_cancel_req: 0,
@@ -123,6 +132,31 @@ function poolRows({ pools, clients, live }: InspectParts): PoolRow[] {
     };
   });
   return [...rows, { ...NO_POOL, database: CONSOLE, user: CONSOLE, cl_active: clients.consoles.size, pool_mode: 'statement' }];
+}
+
+function pipelineRow({ live }: InspectParts, { pool, database, user, host }: PoolEntry): PipelineRow {
+  const { settings } = live.config;
+  const entry = live.entry(database);
+  const { sharing, shared } = pool.counts();
+  const tally = pool.pipeline;
+  return {
+    database,
+    user,
+    host: host === undefined ? undefined : `${host.at.host}:${host.at.port}`,
+    pipeline: live.sessionSettings(database, user).pipeline ? 'reads' : 'off',
+    pipeline_width: entry?.pipeline_width ?? settings.pipeline_width,
+    pipeline_depth: entry?.pipeline_depth ?? settings.pipeline_depth,
+    servers: sharing,
+    depth: shared,
+    max_depth: tally.maxDepth,
+    shared: tally.shared,
+    exclusive: tally.exclusive,
+    resent_lost: tally.resentLost,
+    resent_slow: tally.resentSlow,
+    resent_canceled: tally.resentCanceled,
+    resent_stale: tally.resentStale,
+    wasted: tally.wasted,
+  };
 }
 
 const NO_POOL = {

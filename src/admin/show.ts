@@ -5,6 +5,7 @@
 import { localTime, pointer } from '../log.ts';
 import { versionText } from '../version.ts';
 import { type Column, columnsOf, type Reply, table } from './reply.ts';
+import { PIPELINE } from './show-pipeline.ts';
 import { sumCounters } from './stats.ts';
 import type {
   AdminRead,
@@ -371,6 +372,7 @@ export const shows: ReadonlyMap<string, Show> = new Map<string, Show>([
   ['peer_pools', () => table(PEER_POOLS, [])],
   ['peers', (view) => table(PEERS, view.peers())],
   ['pins', (view) => table(PINS, view.pins())],
+  ['pipeline', (view) => table(PIPELINE, view.pipelines())],
   ['pools', (view) => table(POOLS, view.pools())],
   ['servers', (view) => table(CONNECTIONS, view.servers())],
   ['sockets', (view) => table(SOCKETS, sockets(view))],

@@ -34,6 +34,33 @@ export interface PoolRow {
   readonly role?: Role | undefined;
 }
 
+/** What one pool has done with queries of several clients on one server connection (settings `pipeline`, `pipeline_width`, `pipeline_depth`). */
+export interface PipelineRow {
+  readonly database: string;
+  readonly user: string;
+  /** `host:port` of the pool's servers. */
+  readonly host?: string | undefined;
+  /** `off` also where the pool's mode leaves no room for it. */
+  readonly pipeline: 'off' | 'reads';
+  readonly pipeline_width: number;
+  readonly pipeline_depth: number;
+  /** Server connections that carry shared queries now, and the queries under way on them. */
+  readonly servers: number;
+  readonly depth: number;
+  /** The longest queue that a connection ever had. */
+  readonly max_depth: number;
+  /** Exchanges that shared a connection, and grants of a connection of one's own. */
+  readonly shared: number;
+  readonly exclusive: number;
+  /** Asked again because the connection was lost, the head of its queue slow, another client's cancel had hit it, or its plan was stale. */
+  readonly resent_lost: number;
+  readonly resent_slow: number;
+  readonly resent_canceled: number;
+  readonly resent_stale: number;
+  /** Answers that nobody wanted any more. */
+  readonly wasted: number;
+}
+
 export type ClientState = 'idle' | 'active' | 'waiting' | 'login' | 'active_cancel_req' | 'waiting_cancel_req';
 export type ServerState = 'active' | 'idle' | 'used' | 'tested' | 'new' | 'active_cancel' | 'being_canceled';
 
@@ -241,6 +268,7 @@ export type ShutdownMode = 'immediate' | 'wait_for_servers' | 'wait_for_clients'
 /** What can be read. Everything is answered at once, from memory. */
 export interface AdminRead {
   pools(): readonly PoolRow[];
+  pipelines(): readonly PipelineRow[];
   /** Clients that are logged in, the console's among them. */
   clients(): readonly SocketRow[];
   /** Clients that are not. */

@@ -4,12 +4,13 @@
  * collection). The only importer of prom-client; the registry is our own, so that nothing global is touched.
  */
 import { type Counter, collectDefaultMetrics, Registry } from 'prom-client';
-import type { AdminRead, Counters, DatabaseRow, PoolRow } from '../admin/view.ts';
+import type { AdminRead, Counters, DatabaseRow, PipelineRow, PoolRow } from '../admin/view.ts';
 import { version } from '../version.ts';
 import { BUCKETS_MS, type Counting, type ExchangeCell, type Histogram } from './counters.ts';
 
 /** What the metrics read of the pooler. */
-export interface MetricsView extends Pick<AdminRead, 'pools' | 'databases' | 'stats' | 'lists' | 'topology' | 'pins' | 'state'> {
+export interface MetricsView
+  extends Pick<AdminRead, 'pools' | 'pipelines' | 'databases' | 'stats' | 'lists' | 'topology' | 'pins' | 'state'> {
   readonly counting: Counting;
   /** The cache of statement facts since the start. */
   parserCache(): { readonly hits: number; readonly misses: number; readonly entries: number };
@@ -85,6 +86,31 @@ function byState(states: readonly State[]): Family['read'] {
   return (view) =>
     view.pools().flatMap((pool) => states.map(([key, state]) => ({ labels: { ...poolLabels(pool), state }, value: pool[key] })));
 }
+
+const pipelineLabels = ({ database, user, host }: PipelineRow): Labels => optional({ database, user, host });
+
+function ofPipelines(read: (row: PipelineRow) => number): Family['read'] {
+  return (view) => view.pipelines().map((row) => ({ labels: pipelineLabels(row), value: read(row) }));
+}
+
+/** Counts of the pools' pipelines as the values of one label. */
+function byLabel(label: string, counts: Readonly<Record<string, (row: PipelineRow) => number>>): Family['read'] {
+  return (view) =>
+    view
+      .pipelines()
+      .flatMap((row) =>
+        Object.entries(counts).map(([value, read]) => ({ labels: { ...pipelineLabels(row), [label]: value }, value: read(row) })),
+      );
+}
+
+const SHARES = { shared: (row: PipelineRow) => row.shared, exclusive: (row: PipelineRow) => row.exclusive };
+/** A query behind a slow one is hedged: it runs a second time elsewhere. */
+const RESENT = {
+  lost: (row: PipelineRow) => row.resent_lost,
+  slow: (row: PipelineRow) => row.resent_slow,
+  canceled: (row: PipelineRow) => row.resent_canceled,
+  stale: (row: PipelineRow) => row.resent_stale,
+};
 
 function ofDatabases(read: (row: DatabaseRow) => number): Family['read'] {
   return (view) => view.databases().map((row) => ({ labels: { database: row.name }, value: read(row) }));
@@ -163,6 +189,42 @@ const FAMILIES: readonly Family[] = [
   family('gauge', 'pool_servers', 'Server connections of a pool by state.', byState(SERVER_STATES)),
   family('gauge', 'pool_max_wait_seconds', 'How long the first in line has waited by now.', (view) =>
     view.pools().map((pool) => ({ labels: poolLabels(pool), value: pool.maxwaitMs / 1000 })),
+  ),
+  family(
+    'gauge',
+    'pipeline_servers',
+    'Server connections that carry queries of several clients now.',
+    ofPipelines((row) => row.servers),
+  ),
+  family(
+    'gauge',
+    'pipeline_depth',
+    'Queries under way on them.',
+    ofPipelines((row) => row.depth),
+  ),
+  family(
+    'gauge',
+    'pipeline_max_depth',
+    'The longest queue that a server connection of the pool ever had.',
+    ofPipelines((row) => row.max_depth),
+  ),
+  family(
+    'counter',
+    'pipeline_exchanges_total',
+    'Exchanges that shared a server connection, and grants of one for a single client.',
+    byLabel('kind', SHARES),
+  ),
+  family(
+    'counter',
+    'pipeline_resent_total',
+    'Shared queries that were asked again on another server connection.',
+    byLabel('reason', RESENT),
+  ),
+  family(
+    'counter',
+    'pipeline_wasted_total',
+    'Answers that nobody wanted any more.',
+    ofPipelines((row) => row.wasted),
   ),
   family(
     'gauge',

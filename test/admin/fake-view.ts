@@ -1,6 +1,6 @@
 /** A pooler made of plain data for the console's and the metrics' tests: rows are given, verbs are written down. */
 import { zeroCounters } from '../../src/admin/stats.ts';
-import type { AdminView, Counters, DatabaseRow, PoolRow, SocketRow } from '../../src/admin/view.ts';
+import type { AdminView, Counters, DatabaseRow, PipelineRow, PoolRow, SocketRow } from '../../src/admin/view.ts';
 
 export const LONG_AGO = new Date(2026, 0, 2, 3, 4, 5);
 
@@ -23,6 +23,28 @@ export function poolRow(change: Partial<PoolRow> = {}): PoolRow {
     pool_mode: 'transaction',
     host: '10.0.0.1:5432',
     role: 'primary',
+    ...change,
+  };
+}
+
+export function pipelineRow(change: Partial<PipelineRow> = {}): PipelineRow {
+  return {
+    database: 'shop',
+    user: 'bob',
+    host: '10.0.0.1:5432',
+    pipeline: 'reads',
+    pipeline_width: 4,
+    pipeline_depth: 16,
+    servers: 2,
+    depth: 9,
+    max_depth: 12,
+    shared: 5_000_000_000,
+    exclusive: 70,
+    resent_lost: 1,
+    resent_slow: 2,
+    resent_canceled: 3,
+    resent_stale: 4,
+    wasted: 5,
     ...change,
   };
 }
@@ -89,6 +111,7 @@ export function fakeView(change: Partial<AdminView> = {}): { view: AdminView; ca
     };
   const view: AdminView = {
     pools: () => [poolRow()],
+    pipelines: () => [pipelineRow()],
     clients: () => [socketRow()],
     loginClients: () => [],
     servers: () => [],

@@ -46,6 +46,13 @@ const tables: readonly (readonly [what: string, names: string, types: string, ou
     'host role',
     'ss',
   ],
+  [
+    'PIPELINE',
+    '',
+    '',
+    'database user host pipeline pipeline_width pipeline_depth servers depth max_depth shared exclusive resent_lost resent_slow resent_canceled resent_stale wasted',
+    'ssssiiiiiqqqqqqq',
+  ],
   ['CLIENTS', SOCKET_NAMES, SOCKET_TYPES, 'pins role queue', 'ssi'],
   ['SERVERS', SOCKET_NAMES, SOCKET_TYPES, 'pins role queue', 'ssi'],
   [

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Counting } from '../../src/metrics/counters.ts';
 import { createMetrics, type MetricsView } from '../../src/metrics/metrics.ts';
-import { counters, databaseRow, fakeView, LONG_AGO, poolRow } from '../admin/fake-view.ts';
+import { counters, databaseRow, fakeView, LONG_AGO, pipelineRow, poolRow } from '../admin/fake-view.ts';
 import { projectRoot } from '../support/root.ts';
 
 function metricsView(change: Partial<MetricsView> = {}): MetricsView {
@@ -30,6 +30,21 @@ test('pools are told by database, user, host, role and state', async () => {
 test('labels that are not known are left out', async () => {
   const samples = await scrape({ pools: () => [poolRow({ host: undefined, role: undefined })] });
   assert.equal(samples.get('shardyard_pool_servers{database="shop",user="bob",state="active"}'), 3);
+});
+
+test('what queries of several clients on one connection have come to is told for each pool, resent ones by reason', async () => {
+  const samples = await scrape({ pipelines: () => [pipelineRow({ host: undefined })] });
+  const labels = 'database="shop",user="bob"';
+  assert.equal(samples.get(`shardyard_pipeline_servers{${labels}}`), 2);
+  assert.equal(samples.get(`shardyard_pipeline_depth{${labels}}`), 9);
+  assert.equal(samples.get(`shardyard_pipeline_max_depth{${labels}}`), 12);
+  assert.equal(samples.get(`shardyard_pipeline_exchanges_total{${labels},kind="shared"}`), 5_000_000_000);
+  assert.equal(samples.get(`shardyard_pipeline_exchanges_total{${labels},kind="exclusive"}`), 70);
+  const resent = ['lost', 'slow', 'canceled', 'stale'].map((reason) =>
+    samples.get(`shardyard_pipeline_resent_total{${labels},reason="${reason}"}`),
+  );
+  assert.deepEqual(resent, [1, 2, 3, 4]);
+  assert.equal(samples.get(`shardyard_pipeline_wasted_total{${labels}}`), 5);
 });
 
 test('clients, servers and the state of the pooler are told', async () => {
