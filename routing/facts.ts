@@ -165,11 +165,18 @@ export interface Statement {
    */
   readonly operators: readonly string[];
   readonly effects: readonly Effect[];
+  /**
+   * Where no parser has read the statement: each word and quoted name in it, folded. Every relation, function and type that it uses is among
+   * them, and `relations` may lack any.
+   */
+  readonly words?: readonly string[];
   readonly transaction?: TransactionOptions;
   /** COPY … FROM STDIN is `in`, TO STDOUT is `out`; a file or program of the server is `server`. */
   readonly copy?: 'in' | 'out' | 'server';
   /** Why the statement is not fully understood; undefined when it is. A sharded database refuses it, reads go to the primary. */
   readonly opaque?: string;
+  /** INSERT, UPDATE, DELETE or MERGE that gives rows back (RETURNING). */
+  readonly returning?: true;
 }
 
 export interface Facts {

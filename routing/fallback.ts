@@ -1,7 +1,7 @@
 /**
  * What can be said of a text that no parser has read: it is too long, nests too deeply, or is not in the grammar that we have.
  * Verbs by their first word, session effects by the names that stand before a parenthesis; everything else is left open, and each
- * statement says why. Nothing here is ever read-only, and no relation is claimed.
+ * statement says why. Nothing here is ever read-only, and no relation is claimed; what may be one is among the statement's words.
  */
 import { effectsOfCall } from './effects.ts';
 import type { Effect, FunctionName, Statement, Verb } from './facts.ts';
@@ -10,7 +10,7 @@ import type { Call } from './query.ts';
 import { type Scan, type Span, Token } from './scan.ts';
 import { distinct, functionsOf, unknownStatement, utilityStatement } from './statement.ts';
 import { readUtility } from './utility.ts';
-import { kindAt, nameAt, type Words, wordAt, wordsOf } from './words.ts';
+import { kindAt, nameAt, type Words, wordAt, wordsOf, written } from './words.ts';
 
 /**
  * Facts of every statement by the lexer alone. `readable` says that the text was not refused by a parser, only spared from it: then
@@ -25,14 +25,46 @@ function byWords(scanned: Scan, span: Span, opaque: string, readable: boolean): 
   if (utility !== undefined) {
     const made = utilityStatement(span, utility);
     const sure = utility.outline !== true || (readable && utility.evaluates !== true);
-    return { ...made, readOnly: false, opaque, effects: sure ? made.effects : distinct([...made.effects, { kind: 'opaque' }]) };
+    const whole = utility.outline === true && sure ? namesOf(wordsOf(scanned, span)) : NO_NAMES;
+    const hidden = sure && whole !== undefined ? [] : [HIDDEN];
+    return { ...made, ...whole, readOnly: false, opaque, effects: distinct([...made.effects, ...hidden]) };
   }
   const w = wordsOf(scanned, span);
   const verb = verbOf(w);
   const calls = callsOf(w);
   const effects: Effect[] = [...statementEffects(verb, w), ...temporary(w), ...calls.flatMap(effectsOfCall)];
-  if (!readable || !PLAIN.has(verb)) effects.push({ kind: 'opaque' });
-  return { ...unknownStatement(span, verb, opaque), functions: functionsOf(calls), effects: distinct(effects) };
+  const names = readable && PLAIN.has(verb) ? namesOf(w) : undefined;
+  if (names === undefined) effects.push(HIDDEN);
+  return { ...unknownStatement(span, verb, opaque), ...names, functions: functionsOf(calls), effects: distinct(effects) };
+}
+
+const HIDDEN: Effect = { kind: 'opaque' };
+const NO_NAMES = {};
+/** What IN, LIKE, BETWEEN, SIMILAR TO, DISTINCT FROM, CASE and their negations call. */
+const MEANT_BY_WORDS = ['=', '<>', '>=', '<=', '<', '>', '~~', '!~~', '~~*', '!~~*', '~', '!~'];
+/** A statement with more different names says nothing by them. */
+const MOST_NAMES = 500;
+
+/** Every name and operator that stands in the statement; undefined when not all can be read, or there are too many. */
+function namesOf(w: Words): Pick<Statement, 'words' | 'operators'> | undefined {
+  const [words, operators] = [new Set<string>(), new Set(MEANT_BY_WORDS)];
+  for (let i = w.at; i < w.last; i++) {
+    const kind = kindAt(w, i);
+    if (kind === Token.word || kind === Token.quoted) {
+      const name = nameAt(w, i);
+      if (name === undefined) return undefined;
+      words.add(name);
+    } else if (kind === Token.operator) for (const operator of operatorsOf(written(w, i))) operators.add(operator);
+    if (words.size + operators.size > MOST_NAMES) return undefined;
+  }
+  return { words: [...words], operators: [...operators] };
+}
+
+/** An operator as the parsers name it; a run that the grammar cuts in two counts as each of its parts. */
+function operatorsOf(run: string): readonly string[] {
+  const [name, ...more] = [run === '!=' ? '<>' : run];
+  const cut = /^(.+?)([+-]+)$/.exec(run);
+  return cut === null ? [name!, ...more] : [name!, cut[1]!, ...cut[2]!];
 }
 
 const PLAIN: ReadonlySet<Verb> = new Set<Verb>(['select', 'insert', 'update', 'delete', 'merge']);

@@ -22,7 +22,7 @@ const RUNS_CODE = /^\s*(?:alter|create\s+(?:unique\s+)?index|refresh)\b|--|\/\*/
 /** A name that nobody has: never harmless. */
 const NOT_A_NAME: Use = { kind: 'function', name: '' };
 
-type Looked = Pick<Statement, 'effects' | 'relations' | 'operators'>;
+type Looked = Pick<Statement, 'effects' | 'relations' | 'operators' | 'words'>;
 
 const ofStatements = new WeakMap<Looked, readonly Use[]>();
 
@@ -41,8 +41,9 @@ export function lastPart(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-function usesOfPlain({ effects, relations, operators }: Looked): readonly Use[] {
+function usesOfPlain({ effects, relations, operators, words }: Looked): readonly Use[] {
   const uses: Use[] = relations.map(({ access, name }) => ({ kind: access, name }));
+  for (const name of words ?? []) uses.push({ kind: 'word', name });
   for (const { kind, name } of effects) if (kind === 'opaque' && name !== undefined) uses.push({ kind: 'function', name: lastPart(name) });
   for (const operator of operators) {
     const name = lastPart(operator.replace(/^::/, ''));

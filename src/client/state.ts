@@ -23,7 +23,7 @@ import { StatementNames } from './statements.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
 /** A statement that was executed. */
-type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly' | 'operators' | 'start' | 'end'>;
+type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly' | 'operators' | 'words' | 'start' | 'end'>;
 
 const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false, start: 0, end: 0 };
 /** A function called by its number is not looked up: it may be any. */

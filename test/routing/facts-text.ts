@@ -15,6 +15,7 @@ function statementLines(s: Statement, text: string, several: boolean): readonly 
   lines.push(...s.relations.map((relation) => `  ${relationText(relation)}`));
   if (s.functions.length > 0) lines.push(`  functions: ${s.functions.map(qualified).join(' ')}`);
   if (s.operators.length > 0) lines.push(`  operators: ${s.operators.join(' ')}`);
+  if (s.words !== undefined) lines.push(`  words: ${s.words.join(' ')}`);
   if (s.effects.length > 0) lines.push(`  effects: ${s.effects.map(effectText).join(', ')}`);
   if (s.transaction !== undefined) lines.push(`  transaction: ${JSON.stringify(s.transaction)}`);
   if (s.opaque !== undefined) lines.push(`  opaque: ${s.opaque}`);
