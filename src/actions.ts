@@ -73,7 +73,7 @@ function kill({ clients, pools }: ActionParts, database: string | undefined): vo
 function routeLines({ live, pools, texts }: ActionParts, name: string, sql: string): readonly string[] {
   const database = live.database(name) ?? (live.register(name) && live.database(name));
   if (database === undefined) throw new Error(`no such database: ${name}`);
-  const reading = { encoding: 'UTF8', standardConformingStrings: true };
+  const reading = { encoding: 'UTF8', standardConformingStrings: true, literals: '' };
   const { facts } = texts.textOf(Buffer.from(sql, 'utf8').toString('latin1'), reading);
   const catalog = pools.catalog(live.speaker(name));
   const view = { inTransaction: false, pinned: false, readOnly: false, clientEncoding: 'UTF8', ...(catalog && { catalog }) };

@@ -192,7 +192,7 @@ export class Request {
     if (body === undefined) return { type: code.PARSE, start, end };
     const text = this.#texts.textOf(body.text, reading);
     this.about ??= body.text;
-    const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end));
+    const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end), reading);
     // A name in use stays what it was: the server will refuse the second Parse.
     if (body.name === '' || this.#statement(body.name) === undefined) this.#parsed.set(body.name, prepared);
     return { type: code.PARSE, start, end, name: body.name, rest: body.afterName, prepared };

@@ -14,7 +14,9 @@ import { Shape } from '../server/shape.ts';
 export interface Text {
   readonly facts: Facts;
   readonly shape: Shape;
-  /** The statement with no declared parameter types, the common case. */
+  /** It may have literals whose meaning is settled when it is prepared, by parameters of the session ('2020-01-01'::timestamptz). */
+  readonly quoted: boolean;
+  /** The statement with no declared parameter types and no such literals, the common case. */
   untyped: Prepared | undefined;
   typed: Map<string, Prepared> | undefined;
   /** The generation of definitions in which they were prepared. */
@@ -28,7 +30,12 @@ export interface Reading {
   /** client_encoding, upper-case. */
   readonly encoding: string;
   readonly standardConformingStrings: boolean;
+  /** The parameters by which literals are read, in one string: what was prepared under others means something else. */
+  readonly literals: string;
 }
+
+/** All of them are reported; money and xml, whose parameters are not, are left aside. */
+const LITERALS_BY = ['TimeZone', 'DateStyle', 'IntervalStyle'];
 
 const readings = new WeakMap<Reported, Reading>();
 
@@ -39,6 +46,7 @@ export function readingOf(reported: Reported): Reading {
     reading = {
       encoding: (reported.values.get('client_encoding') ?? 'UTF8').toUpperCase(),
       standardConformingStrings: reported.values.get('standard_conforming_strings') !== 'off',
+      literals: LITERALS_BY.map((name) => reported.values.get(name) ?? '').join('\n'),
     };
     readings.set(reported, reading);
   }
@@ -75,6 +83,9 @@ export const TOO_LARGE: Facts = Object.freeze({
   ...NOT_READABLE,
   statements: Object.freeze([Object.freeze({ ...NOT_READABLE.statements[0]!, opaque: 'the statement is too large to be read' })]),
 });
+
+/** A string constant of any form. */
+const QUOTED = /'|\$(?!\d)/;
 
 const SHAPED_TEXT_LIMIT = 4096;
 const NOT_SHAPED = /['"$\\]|--|\/\*/;
@@ -117,14 +128,17 @@ export class Texts {
     return this.#generation;
   }
 
-  /** The shared statement for a text with these parameter types; `body` is what follows the name in its Parse message (copied when new). */
-  prepared(text: Text, types: readonly number[], body: Buffer): Prepared {
+  /**
+   * The shared statement for a text with these parameter types, for sessions that read literals alike; `body` is what follows the name in its
+   * Parse message (copied when new).
+   */
+  prepared(text: Text, types: readonly number[], body: Buffer, { literals }: Reading): Prepared {
     if (text.generation !== this.#generation) {
       text.generation = this.#generation;
       text.untyped = undefined;
       text.typed = undefined;
     }
-    return preparedOf(text, types, body);
+    return preparedOf(text, types, body, text.quoted ? literals : '');
   }
 
   textOf(text: string, reading: Reading): Text {
@@ -167,7 +181,7 @@ export class Texts {
 
   #newText(text: string, reading: Reading): Text {
     const facts = this.#analyze(text, reading);
-    return { facts, shape: new Shape(facts), untyped: undefined, typed: undefined, generation: this.#generation };
+    return { facts, shape: new Shape(facts), quoted: QUOTED.test(text), untyped: undefined, typed: undefined, generation: this.#generation };
   }
 
   #keep(text: string, found: Text): void {
@@ -187,13 +201,13 @@ export class Texts {
   }
 }
 
-function preparedOf(text: Text, types: readonly number[], body: Buffer): Prepared {
-  if (types.length === 0) {
+function preparedOf(text: Text, types: readonly number[], body: Buffer, literals: string): Prepared {
+  if (types.length === 0 && literals === '') {
     text.untyped ??= newPrepared(text, types, body);
     return text.untyped;
   }
   text.typed ??= new Map();
-  const key = types.join();
+  const key = `${types.join()}\n${literals}`;
   let found = text.typed.get(key);
   if (found === undefined) {
     found = newPrepared(text, types, body);

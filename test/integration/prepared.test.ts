@@ -28,8 +28,8 @@ describe('prepared statements', () => {
       `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\n${settings}\n`,
     );
   }
-  async function connect(): Promise<RawClient> {
-    const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
+  async function connect(parameters: Readonly<Record<string, string>> = {}): Promise<RawClient> {
+    const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres', parameters });
     open.push(client);
     return client;
   }
@@ -53,6 +53,20 @@ describe('prepared statements', () => {
       await b.query(i % 2 === 0 ? 'begin' : 'commit');
     }
     assert.equal(seen.size, 2);
+  });
+
+  it('with literals that a parameter gives their meaning belong to those who read them alike', async () => {
+    await start('default_pool_size = 1');
+    const text = "select extract(epoch from '2020-01-01 00:00'::timestamptz)::int, '1/2/2020'::date - '2020-01-01'::date";
+    const expected = { UTC: ['1577836800', '1'], Tokyo: ['1577804400', '31'] };
+    const clients = { UTC: await connect({ TimeZone: 'UTC' }), Tokyo: await connect({ TimeZone: 'Asia/Tokyo', DateStyle: 'ISO, DMY' }) };
+    for (const name of ['named', '']) {
+      for (const who of ['UTC', 'Tokyo'] as const) await say(clients[who], parse(text, name), sync());
+      for (const who of ['UTC', 'Tokyo', 'UTC', 'Tokyo'] as const) {
+        const answer = await say(clients[who], ...(name === '' ? [parse(text)] : []), bind({ statement: name }), execute(), sync());
+        assert.deepEqual(rows(answer), [expected[who]], `${name} ${who}`);
+      }
+    }
   });
 
   it('of the same name and another text do not meet, those of the same text are prepared once', async () => {
