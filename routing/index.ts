@@ -1,5 +1,6 @@
 /** The only door into routing: `src/` imports nothing else of this folder. */
 export { type AnalyzeOptions, analyze, loadParsers, type ParserName } from './analyze.ts';
+export { condense } from './condense.ts';
 export { explain } from './explain.ts';
 export type { Effect, EffectKind, Facts, FunctionName, Operand, Relation, Statement, TransactionOptions, Verb } from './facts.ts';
 export type { BoundValue, Catalog, Operands, PinReason, Plan, Role, Routable, RouteOptions, Target, View, Why } from './plan.ts';

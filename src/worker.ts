@@ -301,6 +301,7 @@ class Worker {
     for (const session of [...this.#clients.sessions.values()]) session.fail(errors.shuttingDown);
     for (const client of [...this.#clients.consoles.values()]) client.channel.end();
     for (const [, { greeter }] of this.#clients.loggingIn) greeter.channel.destroy();
+    this.#texts.reader.stop();
     this.#pools.closeAll(undefined, 'server shutting down');
     this.#log.log('got shutdown request, exiting');
     const closed = this.#http?.close() ?? Promise.resolve();

@@ -7,14 +7,15 @@ import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
 import type { FrameSink } from '../wire/frames.ts';
 import type { MessageFields } from '../wire/write.ts';
+import { LongText, type LongTextOwner, type Seen } from './long-text.ts';
 import type { Active, Phase } from './phase.ts';
+import { TOO_LARGE } from './read-text.ts';
 import { GATHER_LIMIT, type Request } from './request.ts';
-import { TOO_LARGE } from './statements.ts';
 
 const FLUSH_FRAME = Buffer.from([code.FLUSH, 0, 0, 0, 4]);
 
 /** The session, as its intake needs it. */
-export interface IntakeOwner {
+export interface IntakeOwner extends LongTextOwner {
   readonly phase: Phase;
   readonly request: Request;
   readonly isSharded: boolean;
@@ -36,11 +37,13 @@ export interface IntakeOwner {
 
 export class Intake implements FrameSink {
   readonly #session: IntakeOwner;
+  readonly #longText: LongText;
   /** Where the pieces of the large frame go; undefined: nowhere. */
   #streamTo: Server | undefined;
 
   constructor(session: IntakeOwner) {
     this.#session = session;
+    this.#longText = new LongText(session);
   }
 
   frame(type: number, chunk: Buffer, start: number, end: number): boolean {
@@ -53,6 +56,8 @@ export class Intake implements FrameSink {
       case 'skipping':
         return this.#skip(type);
       case 'waiting':
+        this.#longText.handOver(type, chunk, start, end);
+        return false;
       case 'shared':
         return false;
       case 'closed':
@@ -65,15 +70,13 @@ export class Intake implements FrameSink {
       case code.QUERY:
       case code.FUNCTION_CALL:
         if (!this.#session.request.empty) return this.#dispatchFirst(() => this.frame(type, chunk, start, end));
-        this.#session.keep(type, chunk, start, end);
-        this.#session.dispatch(true);
-        return true;
+        return this.#query(type, chunk, start, end);
       case code.PARSE:
       case code.BIND:
       case code.DESCRIBE:
       case code.CLOSE:
       case code.EXECUTE:
-        this.#session.keep(type, chunk, start, end);
+        if (this.#keep(type, chunk, start, end) !== 'take') return false;
         if (this.#session.request.length > GATHER_LIMIT) this.#session.dispatch(false);
         return true;
       case code.FLUSH:
@@ -93,6 +96,19 @@ export class Intake implements FrameSink {
         this.#session.fail(errors.poolerFatal(`invalid frontend message type ${type}`));
         return true;
     }
+  }
+
+  #query(type: number, chunk: Buffer, start: number, end: number): boolean {
+    const seen = this.#keep(type, chunk, start, end);
+    if (seen === 'take') this.#session.dispatch(true);
+    return seen !== 'leave';
+  }
+
+  /** Adds a frame to the request, as soon as its text is known. */
+  #keep(type: number, chunk: Buffer, start: number, end: number): Seen {
+    const seen = type === code.QUERY || type === code.PARSE ? this.#longText.see(type, chunk, start, end) : 'take';
+    if (seen === 'take') this.#session.keep(type, chunk, start, end);
+    return seen;
   }
 
   /** What was gathered goes first; the frame is shown again at once when a server has it, else when one is granted. */
@@ -129,7 +145,10 @@ export class Intake implements FrameSink {
   #addToPipeline(active: Active, type: number, chunk: Buffer, start: number, end: number): boolean {
     const { exchange } = active;
     // After an error the server passes over everything up to Sync; nothing of it may be believed to have happened.
-    if (exchange.failed && type !== code.SYNC) return true;
+    if (exchange.failed && type !== code.SYNC) {
+      this.#longText.end();
+      return true;
+    }
     switch (type) {
       case code.SYNC:
       case code.FLUSH:
@@ -143,7 +162,7 @@ export class Intake implements FrameSink {
       case code.DESCRIBE:
       case code.CLOSE:
       case code.EXECUTE:
-        this.#session.keep(type, chunk, start, end);
+        if (this.#keep(type, chunk, start, end) !== 'take') return false;
         if (this.#session.request.length > GATHER_LIMIT) this.#session.sendMore(active);
         return true;
       case code.QUERY:
@@ -163,7 +182,7 @@ export class Intake implements FrameSink {
       exchange.tellWhenAnswered = true;
       return false;
     }
-    this.#session.keep(type, chunk, start, end);
+    if (this.#keep(type, chunk, start, end) !== 'take') return false;
     exchange.ended();
     this.#session.sendMore(active);
     return true;

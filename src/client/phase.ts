@@ -13,6 +13,8 @@ export interface Active {
   readonly server: Server;
   readonly exchange: ClientExchange;
   readonly translation: Translation;
+  /** For a text of the client's to be read; no server is at work. */
+  readonly reads?: true;
 }
 
 export type Phase =

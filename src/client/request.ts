@@ -50,6 +50,8 @@ export class Request {
   readonly #bound = new Map<string, Prepared | undefined>();
   /** The first statement: its text, or what was prepared. */
   about: string | Prepared | undefined;
+  /** What the text of the next frame is, of that length, where it had to be read elsewhere. */
+  foreknown: { readonly text: Text; readonly length: number } | undefined;
   /** The Facts of a Query. */
   simple: Facts | undefined;
   /** The Shape of a Query. */
@@ -74,6 +76,7 @@ export class Request {
     this.simple = undefined;
     this.simpleShape = undefined;
     this.about = undefined;
+    this.foreknown = undefined;
     this.#parsed.clear();
     this.#bound.clear();
     this.executed.length = 0;
@@ -153,7 +156,10 @@ export class Request {
     switch (type) {
       case code.QUERY: {
         const text = queryText(this.bytes, start, end);
-        if (text !== undefined) this.#query(byValues ? this.#texts.textOf(text, reading) : this.#texts.shapedTextOf(text, reading));
+        if (text !== undefined) {
+          const known = this.#foretold(end - start);
+          this.#query(known ?? (byValues ? this.#texts.textOf(text, reading) : this.#texts.shapedTextOf(text, reading)));
+        }
         this.about = text;
         return { type, start, end };
       }
@@ -182,6 +188,12 @@ export class Request {
     }
   }
 
+  #foretold(length: number): Text | undefined {
+    const { foreknown } = this;
+    this.foreknown = undefined;
+    return foreknown?.length === length ? foreknown.text : undefined;
+  }
+
   #query({ facts, shape }: Text): void {
     this.simple = facts;
     this.simpleShape = shape;
@@ -190,7 +202,7 @@ export class Request {
   #parse(start: number, end: number, reading: Reading): Item {
     const body = parseBody(this.bytes, start, end);
     if (body === undefined) return { type: code.PARSE, start, end };
-    const text = this.#texts.textOf(body.text, reading);
+    const text = this.#foretold(end - start) ?? this.#texts.textOf(body.text, reading);
     this.about ??= body.text;
     const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end), reading);
     // A name in use stays what it was: the server will refuse the second Parse.
