@@ -161,7 +161,7 @@ export interface Statement {
   readonly builtIns?: readonly string[];
   /**
    * Operators that the text names (`!=` as `<>`, LIKE as `~~`, IN as `=`), deduplicated: a user's own may call anything.
-   * A cast to a type that is not built in is listed as `::name`, for its cast function may do so too.
+   * A cast to a type that is not built in is listed as `::name`, for its cast function may do so too; `(a).b` as `.`, for b may be a function.
    */
   readonly operators: readonly string[];
   readonly effects: readonly Effect[];

@@ -76,6 +76,9 @@ function byKind(kind: string, body: Json, context: Context): Expr {
     case 'TypeName':
       noteType(body, context);
       return OTHER;
+    case 'A_Indirection':
+      if (list(body, 'indirection').some((step) => step.String !== undefined)) context.operators.add('.');
+      break;
     case 'SortBy':
       noteOperator(strings(list(body, 'useOp')), context);
   }

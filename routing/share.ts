@@ -29,6 +29,14 @@ export const leavesNothing = ({ effects }: Statement): string | undefined =>
 export const callsNothingElse = ({ functions }: Statement): string | undefined =>
   functions.length === 0 ? undefined : `function ${functions[0]!.name} is not known to be harmless`;
 
+/** They do nothing else than to keep those behind them waiting, for as long as a value says that the shape does not tell. */
+const WAITING: ReadonlySet<string> = new Set(['pg_sleep', 'pg_sleep_for', 'pg_sleep_until']);
+
+export const doesNotWait = ({ builtIns }: Statement): string | undefined => {
+  const waits = builtIns?.find((name) => WAITING.has(name));
+  return waits === undefined ? undefined : `${waits} waits`;
+};
+
 /** Sharing lets application_name differ, so nothing that could see it may be shared. */
 export const seesNoSettings = ({ builtIns }: Statement): string | undefined =>
   builtIns?.includes('current_setting') ? 'it reads a setting' : undefined;
@@ -47,7 +55,22 @@ export const castsToBuiltIns = ({ operators }: Statement): string | undefined =>
   return cast === undefined ? undefined : `type ${cast.slice(2)} is not built in`;
 };
 
-const rules = [onlyReads, leavesNothing, callsNothingElse, seesNoSettings, readsNoSystemRelation, castsToBuiltIns];
+/** `(a).b` calls a function b of the user's own, whatever the type of a, where it is no field. (Of `t.b` the catalog is asked.) */
+export const takesNoField = ({ operators }: Statement): string | undefined =>
+  operators.includes(FIELD) ? 'it takes a field of a value' : undefined;
+
+const FIELD = '.';
+
+const rules = [
+  onlyReads,
+  leavesNothing,
+  callsNothingElse,
+  doesNotWait,
+  takesNoField,
+  seesNoSettings,
+  readsNoSystemRelation,
+  castsToBuiltIns,
+];
 
 /** The first reason why a text needs a server connection of its own; undefined when, as far as the text tells, it may share one. */
 export const whyExclusive = (facts: Facts): string | undefined => {
@@ -71,6 +94,7 @@ export interface SharingNeeds {
 
 export const sharingDependsOn = ({ statements }: Facts): SharingNeeds => ({
   relations: [...new Set(statements.flatMap(({ relations }) => relations.map(({ name }) => name)))],
-  operators: [...new Set(statements.flatMap(({ operators }) => operators.map((name) => name.slice(name.lastIndexOf('.') + 1))))],
+  // USING, NATURAL, CASE and their like compare with `=` without naming it.
+  operators: [...new Set(['=', ...statements.flatMap(({ operators }) => operators.map((name) => name.slice(name.lastIndexOf('.') + 1)))])],
   functions: [...new Set(statements.flatMap(({ builtIns }) => builtIns ?? []))],
 });

@@ -1,7 +1,7 @@
 /**
  * What the catalog must say before a query may share a server with those of others: each relation that its text names is a plain table in
- * whatever schema it is found, and its operators and functions mean nothing but what is built in, or immutable functions in C. Asked once for
- * each text and database, on the server that has just run it, behind the client's back.
+ * whatever schema it is found, and no code runs but what is built in, or immutable functions in C, by whatever name or none. Asked once a
+ * minute for each text and database, on the server that has just run it, behind the client's back.
  */
 import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
@@ -9,20 +9,43 @@ import type { Shape } from '../server/shape.ts';
 import { bind, execute, parse, sync } from '../wire/write.ts';
 import { lastRow } from './audit.ts';
 
-const NOT_BUILT_IN = `<> 'pg_catalog'::pg_catalog.regnamespace`;
-/** What the planner may call without a word of it in the text: casts and support functions of the user's own that are not in C. */
-const CODE = `p.prolang NOT IN (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname IN ('c', 'internal')) AND p.pronamespace ${NOT_BUILT_IN}`;
-const HARMLESS = `p.provolatile = 'i' AND p.prolang IN (SELECT l.oid FROM pg_catalog.pg_language l WHERE l.lanname IN ('c', 'internal'))`;
+/** Objects that come with Postgres have lower numbers (FirstNormalObjectId). */
+const OWN = 16384;
+/** Languages `internal` and `c`, by their numbers. */
+const IN_C = '(12, 13)';
+/** Pseudo-types that a whole row can be given for: record, "any", anyelement, anynonarray, anycompatible, anycompatiblenonarray. */
+const ANY_ROW = '(2249, 2276, 2283, 2776, 5077, 5079)';
 
-const QUESTION = `SELECT
-  (SELECT pg_catalog.count(DISTINCT c.relname) = pg_catalog.cardinality($1)
-     AND pg_catalog.bool_and(c.relkind IN ('r', 'p', 'm') AND NOT c.relrowsecurity) IS NOT FALSE
-   FROM pg_catalog.pg_class c WHERE c.relname = ANY ($1))
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
-    WHERE o.oprname = ANY ($2) AND o.oprnamespace ${NOT_BUILT_IN} AND NOT (${HARMLESS}))
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname = ANY ($3) AND p.pronamespace ${NOT_BUILT_IN} AND NOT (${HARMLESS}))
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_cast c JOIN pg_catalog.pg_proc p ON p.oid = c.castfunc WHERE ${CODE})
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_amproc a JOIN pg_catalog.pg_proc p ON p.oid = a.amproc WHERE ${CODE})`;
+/**
+ * `bad`: functions of the user's own that are not immutable and in C; `code`: that are in another language. Such a one must not be behind a
+ * name of the text; nor behind what has no name in it: casts, support functions and operators of index access (`code`, for extensions have
+ * stable ones in C), checks of domains, and `t.name`, which calls a function that takes a row. Children of a table are read with it: not
+ * one in the database may be a foreign table.
+ */
+const QUESTION = `WITH bad AS MATERIALIZED (
+  SELECT p.oid, p.proname, p.prokind, p.pronargs, p.pronargdefaults, p.prolang NOT IN ${IN_C} AS code,
+    CASE p.provariadic WHEN 0 THEN p.proargtypes[0] ELSE p.provariadic END AS takes
+  FROM pg_catalog.pg_proc p WHERE p.oid >= ${OWN} AND NOT (p.provolatile = 'i' AND p.prolang IN ${IN_C})
+), operator AS MATERIALIZED (
+  SELECT o.oid, o.oprname, bad.code FROM pg_catalog.pg_operator o JOIN bad ON bad.oid = o.oprcode WHERE o.oid >= ${OWN}
+)
+SELECT (SELECT pg_catalog.count(DISTINCT c.relname) = pg_catalog.cardinality($1)
+    AND pg_catalog.bool_and(c.relkind IN ('r', 'p', 'm') AND NOT c.relrowsecurity) IS NOT FALSE
+    FROM pg_catalog.pg_class c WHERE c.relname = ANY ($1))
+  AND NOT EXISTS (SELECT FROM operator WHERE oprname = ANY ($2))
+  AND NOT EXISTS (SELECT FROM bad WHERE proname = ANY ($3))
+  AND NOT EXISTS (SELECT FROM bad JOIN pg_catalog.pg_cast c ON c.castfunc = bad.oid WHERE bad.code)
+  AND NOT EXISTS (SELECT FROM bad JOIN pg_catalog.pg_amproc a ON a.amproc = bad.oid WHERE bad.code)
+  AND NOT EXISTS (SELECT FROM operator JOIN pg_catalog.pg_amop a ON a.amopopr = operator.oid WHERE operator.code)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d
+    ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid
+    WHERE k.contypid >= ${OWN} AND (d.refobjid IN (SELECT oid FROM bad) OR d.refobjid IN (SELECT oid FROM operator)))
+  AND NOT EXISTS (SELECT FROM bad JOIN pg_catalog.pg_type t ON t.oid = bad.takes
+    WHERE bad.prokind = 'f' AND bad.pronargs - bad.pronargdefaults <= 1 AND (t.oid IN ${ANY_ROW}
+      OR EXISTS (SELECT FROM pg_catalog.pg_type b WHERE b.oid = t.typbasetype AND b.typtype IN ('c', 'd'))
+      OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid
+        AND (c.relname = ANY ($1) OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)))))
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_foreign_table f JOIN pg_catalog.pg_inherits i ON i.inhrelid = f.ftrelid)`;
 
 const NAMES_ARRAY = 1003;
 
@@ -42,7 +65,9 @@ export function askClearance(
   server.unnamed = undefined;
   server.enqueue(
     new InternalExchange((_, outcome) => {
-      shape.learn(database, outcome.ok ? row.values()[0] === 't' : undefined, generation, nowMs());
+      // Nobody answered: it is asked again. Refused (a statement_timeout, say): it would be again.
+      const cleared = outcome.ok && row.values()[0] === 't';
+      shape.learn(database, outcome.status === 0 ? undefined : cleared, generation, nowMs());
       done();
     }, row.see),
   );
