@@ -69,6 +69,8 @@ export function forgetHere(request: Request, state: SessionState, reported: Repo
   if (statements === undefined || !isCertain(statements, state)) return undefined;
   const after = statements.some(({ takes }) => takes === 'all' || takes === 'settings') ? state.startReported : reported;
   const changes = changedParameters(reported, after);
+  // In which order it reports several is the server's affair.
+  if (changes.length > 0 && changes.readUInt32BE(1) + 1 < changes.length) return undefined;
   const answer = simple
     ? simpleAnswer(statements, changes, state)
     : localAnswer(request, state.names, statements[0]!.tag, code.STATUS_IDLE, changes);
