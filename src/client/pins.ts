@@ -71,6 +71,8 @@ const MAY_END: ReadonlyMap<EffectKind, PinReason | undefined> = new Map<EffectKi
 
 /** DDL that can take something temporary away, and whatever hides behind a comment or another statement. */
 export const MAY_DROP = /^\s*(?:drop|reassign)\b|--|\/\*|;./is;
+/** A block of code that may change definitions. */
+export const MAY_DEFINE = /\b(?:create|alter|drop|execute)\b/i;
 
 /** Kinds of statements that can draw from a sequence. */
 export const MAY_DRAW: ReadonlySet<string> = new Set([

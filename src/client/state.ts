@@ -16,7 +16,7 @@ import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, settingsIn
 import type { SessionIdentity } from './identity.ts';
 import type { Use, Verdict } from './known-code.ts';
 import { isOnlyUnloaded } from './library-settings.ts';
-import { AUDITED, EVEN_ON_ERROR, MAY_DRAW, MAY_DROP, type Origin, PIN_OF, type PinRecord, Pins, textOf, textToShow } from './pins.ts';
+import { AUDITED, EVEN_ON_ERROR, MAY_DEFINE, MAY_DRAW, MAY_DROP, type Origin, PIN_OF, type PinRecord, Pins, textOf, textToShow } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
@@ -135,14 +135,13 @@ export class SessionState {
     for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     ran.forEach((statement, at) => {
-      this.#statement = statement;
-      this.#origin = this.#origins[at];
+      [this.#statement, this.#origin] = [statement, this.#origins[at]];
       if (at <= exchange.completed) this.#usedSequences(statement, server);
       if (at < exchange.completed) this.#completed(statement, server, request, status);
       else if (at === exchange.completed && exchange.failed) this.#failed(statement, server, request);
     });
     this.#origins.length = 0;
-    if (status === STATUS_IDLE) for (const text of this.#redefined.splice(0)) this.#place.learnt.codeChanged(this.#identity.database, text);
+    if (status === STATUS_IDLE) for (const text of this.#redefined.splice(0)) this.#definitionChanged(text, status);
     if (this.policy.state.audit === 'always' && status === STATUS_IDLE) this.#auditWanted = true;
     if (this.policy.state.actions.prepared === 'pin') this.#pinWhile(this.names.named.size > 0, 'prepared', server);
     if (!this.#auditWanted) this.#origin = undefined;
@@ -171,6 +170,7 @@ export class SessionState {
       this.#pinBy(effect, verb, server, request);
       this.#forget(effect, server);
     }
+    if (verb === 'commit_prepared' || (verb === 'do' && MAY_DEFINE.test(textOf(this.#origin)))) this.#definitionChanged(undefined, status);
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.lasting) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
     this.#lookInto(statement, server, request);
