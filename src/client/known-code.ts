@@ -182,7 +182,7 @@ export class KnownCode {
   /** Takes in what a database has answered, unless a definition has changed since it was asked. */
   learn({ names, quick, deep, changes }: Answers): void {
     if (changes !== this.changes) return;
-    if (KINDS.some((kind) => this.#known[kind].size > KEPT_LIMIT)) this.forget();
+    if (KINDS.some((kind) => this.#known[kind].size > KEPT_LIMIT)) return this.forget();
     this.#judged.clear();
     if (!this.knowsAnywhere) {
       this.#casts = quick.filter(([what]) => what === 'cast').map(([, name]) => ({ kind: 'function', name: name! }));
@@ -206,10 +206,10 @@ export class KnownCode {
   /** A definition has changed by this text; undefined: by who knows what. */
   changed(text: string | undefined): void {
     if (text !== undefined && DROPS.test(text)) return;
-    this.changes += 1;
-    this.#judged.clear();
     const names = text === undefined || HAS_COMMENT.test(text) || FAR_REACHING.test(text) ? undefined : namesIn(text);
     if (names === undefined) return this.forget();
+    this.changes += 1;
+    this.#judged.clear();
     for (const name of names) {
       this.#delete(name);
       for (const reached of this.#through.get(name) ?? []) this.#delete(reached);
@@ -220,7 +220,9 @@ export class KnownCode {
     for (const kind of KINDS) this.#known[kind].delete(name);
   }
 
+  /** Everything is unknown again; answers to what was asked before count no more. */
   forget(): void {
+    this.changes += 1;
     for (const kind of KINDS) this.#known[kind].clear();
     this.#through.clear();
     this.#judged.clear();

@@ -129,6 +129,16 @@ describe('known code', () => {
     assert.equal(verdict(known, use('read', 't')), 'unknown');
   });
 
+  it('asks again for what runs anywhere when everything is forgotten', () => {
+    const known = new KnownCode();
+    learn(known, ['t'], [['cast', 'f'], fn('f', 'execute')]);
+    const { changes } = known;
+    known.forget();
+    assert.equal(known.knowsAnywhere, false);
+    known.learn({ names: as('t'), quick: [], deep: [], changes });
+    assert.equal(known.knowsAnywhere, false);
+  });
+
   it('never asks for a name that is not plain', () => {
     const known = new KnownCode();
     assert.equal(verdict(known, use('read', 'größe')), 'harmful');
