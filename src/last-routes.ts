@@ -10,6 +10,8 @@ import { latin1 } from './wire/read.ts';
 
 const KEPT = 200;
 const STATEMENT_CHARACTERS = 200;
+/** Bytes of a text. */
+const KEPT_WHOLE = 8 * 1024;
 
 interface Slot {
   atMs: number;
@@ -44,7 +46,7 @@ export class LastRoutes {
     slot.database = session.identity.database;
     slot.plan = plan;
     slot.server = plan?.kind === 'one' ? session.server : undefined;
-    slot.about = about;
+    slot.about = shortened(about);
     slot.ms = ms;
     slot.outcome = outcome;
   }
@@ -72,6 +74,15 @@ export class LastRoutes {
       outcome: slot.outcome === 'ok' || slot.outcome === 'refused' ? slot.outcome : 'error',
     };
   }
+}
+
+/** Of a long text the beginning is kept, and not the text with it. */
+function shortened(about: ExchangeDone['about']): ExchangeDone['about'] {
+  if (about === undefined) return undefined;
+  const text = typeof about === 'string';
+  if ((text ? about.length : about.body.length) <= KEPT_WHOLE) return about;
+  const body = text ? Buffer.from(about.slice(0, KEPT_WHOLE), 'latin1') : about.body;
+  return latin1(body, 0, KEPT_WHOLE);
 }
 
 function statementOf(about: ExchangeDone['about']): string {

@@ -20,7 +20,7 @@ export interface PinRecord {
 const TEXT_CHARACTERS = 200;
 
 /** What a statement came in: the text of its Query (latin1), or what was prepared. */
-export type Origin = string | Prepared | undefined;
+export type Origin = string | Pick<Prepared, 'body'> | undefined;
 
 /** The whole text, as latin1. */
 export function textOf(origin: Origin): string {
@@ -28,10 +28,19 @@ export function textOf(origin: Origin): string {
   return latin1(origin.body, 0, origin.body.indexOf(0));
 }
 
+const LONG_TEXT = 64 * 1024;
+const utf8 = (text: string): string => Buffer.from(text, 'latin1').toString('utf8');
+
 /** The SQL to show for a statement; `span`: its place in the text, where that is known. */
 export function textToShow(origin: Origin, span?: { readonly start: number; readonly end: number }): string {
-  const whole = Buffer.from(textOf(origin), 'latin1').toString('utf8');
-  return (span === undefined ? whole : whole.slice(span.start, span.end)).trim().slice(0, TEXT_CHARACTERS);
+  const text = textOf(origin);
+  // Of a long one the beginning has to do: to find the place of a statement, all that is before it must be decoded.
+  if (span === undefined || span.start > LONG_TEXT)
+    return utf8(text.slice(0, 8 * TEXT_CHARACTERS))
+      .trim()
+      .slice(0, TEXT_CHARACTERS);
+  const until = 4 * (span.start + 8 * TEXT_CHARACTERS);
+  return utf8(text.slice(0, until)).slice(span.start, span.end).trim().slice(0, TEXT_CHARACTERS);
 }
 
 /** The pin that an effect causes; effects that are not here leave nothing that a pin is needed for. */

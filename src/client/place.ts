@@ -43,7 +43,7 @@ export interface ExchangeDone {
   readonly ms: number;
   readonly outcome: 'ok' | 'error' | 'refused' | 'lost' | 'canceled';
   /** The exchange's first statement: its text (latin1), or what was prepared. */
-  readonly about: string | Prepared | undefined;
+  readonly about: string | Pick<Prepared, 'body'> | undefined;
 }
 
 /** What sessions have learnt of databases, for all of them. */

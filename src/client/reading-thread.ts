@@ -2,6 +2,7 @@
  * The thread that reads long texts, one after the other, for `reader.ts`. It gets a text's bytes, which become its own, and gives Facts back, in
  * parts: what arrives at once is taken in at once by the event loop on the other side.
  */
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { condense, loadParsers, type ParserName } from '../../routing/index.ts';
 import { latin1 } from '../wire/read.ts';
@@ -43,5 +44,7 @@ function read({ bytes, reading, parser, byValues }: ToRead): void {
   } while (at < statements.length);
 }
 
+// To Linux a thread has a priority of its own: where cores are few, the event loop goes first.
+if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 await loadParsers();
 parentPort?.on('message', read);

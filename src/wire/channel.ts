@@ -24,13 +24,8 @@ const SPARE_LIMIT = 64;
 const largeSpare: Buffer[] = [];
 const LARGE_SPARE_LIMIT = 16;
 
-function takeLarge(length: number): Buffer {
-  if (length > READ_BUFFER.length) return Buffer.allocUnsafeSlow(length);
-  return largeSpare.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER.length);
-}
-
 function giveLarge(buffer: Buffer): void {
-  if (buffer.length === READ_BUFFER.length && largeSpare.length < LARGE_SPARE_LIMIT) largeSpare.push(buffer);
+  if (largeSpare.length < LARGE_SPARE_LIMIT) largeSpare.push(buffer);
 }
 
 /** Bytes to write, and the buffer that they lie in, where it goes back when they are written. */
@@ -155,7 +150,10 @@ export class Channel {
     return true;
   }
 
-  /** Queues a copy of [start, end); it leaves at the end of this turn. */
+  /**
+   * Queues a copy of [start, end); it leaves at the end of this turn. A piece larger than any read is not copied: it must not be written to
+   * again.
+   */
   write(chunk: Buffer, start = 0, end = chunk.length): void {
     const length = end - start;
     if (length === 0 || this.closed) return;
@@ -172,9 +170,13 @@ export class Channel {
 
   #writeLarge(chunk: Buffer, start: number, end: number): void {
     if (this.#gathered > 0) this.#setAside();
-    const whole = takeLarge(end - start);
-    const length = chunk.copy(whole, 0, start, end);
-    this.#large.push({ bytes: whole.subarray(0, length), whole });
+    const length = end - start;
+    if (length > READ_BUFFER.length) this.#large.push({ bytes: chunk.subarray(start, end) });
+    else {
+      const whole = largeSpare.pop() ?? Buffer.allocUnsafeSlow(READ_BUFFER.length);
+      chunk.copy(whole, 0, start, end);
+      this.#large.push({ bytes: whole.subarray(0, length), whole });
+    }
     this.#largeBytes += length;
     if (this.#largeBytes > HIGH_WATER) this.flush();
   }

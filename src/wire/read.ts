@@ -40,7 +40,8 @@ export interface ParseBody {
 
 const NO_TYPES: readonly number[] = [];
 
-export function parseBody(bytes: Buffer, start: number, end: number): ParseBody | undefined {
+/** `withText` false leaves the text out (empty), where it is known. */
+export function parseBody(bytes: Buffer, start: number, end: number, withText = true): ParseBody | undefined {
   const nameEnd = stringEnd(bytes, start + 5, end);
   if (nameEnd === undefined) return undefined;
   const textEnd = stringEnd(bytes, nameEnd + 1, end);
@@ -49,7 +50,8 @@ export function parseBody(bytes: Buffer, start: number, end: number): ParseBody 
   if (textEnd + 3 + 4 * count !== end) return undefined;
   let types = NO_TYPES;
   if (count > 0) types = Array.from({ length: count }, (_, i) => bytes.readUInt32BE(textEnd + 3 + 4 * i));
-  return { name: latin1(bytes, start + 5, nameEnd), text: latin1(bytes, nameEnd + 1, textEnd), afterName: nameEnd + 1, types };
+  const text = withText ? latin1(bytes, nameEnd + 1, textEnd) : '';
+  return { name: latin1(bytes, start + 5, nameEnd), text, afterName: nameEnd + 1, types };
 }
 
 export interface BindNames {
