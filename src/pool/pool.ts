@@ -14,6 +14,7 @@ import type { Label } from '../server/settings.ts';
 import type { BudgetMember } from './limits.ts';
 import type { PoolParts, PoolPolicy, Waiter } from './parts.ts';
 import { type PipelineTally, Sharing, type SharingWish, suits } from './sharing.ts';
+import { Waiting } from './waiting.ts';
 
 export class Pool implements ServerOwner, BudgetMember {
   readonly #parts: PoolParts;
@@ -21,11 +22,9 @@ export class Pool implements ServerOwner, BudgetMember {
   readonly #active = new Set<Server>();
   readonly #testing = new Set<Server>();
   readonly #cancelling = new Set<Server>();
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiting = new Waiting();
   /** Those of the active ones that carry shared queries. */
   readonly #sharing: Sharing;
-  /** How many of those that wait could share. */
-  #sharersWaiting = 0;
   #opening = 0;
   #failure: { readonly atMs: number; readonly failure: ConnectFailure } | undefined;
   #paused = false;
@@ -33,7 +32,11 @@ export class Pool implements ServerOwner, BudgetMember {
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
-    this.#sharing = new Sharing(parts.clock, () => this.#idle.length + Math.max(0, parts.policy().poolSize - this.size));
+    this.#sharing = new Sharing(
+      parts.clock,
+      () => this.#idle.length + Math.max(0, (parts.policy().poolSize || Number.POSITIVE_INFINITY) - this.size),
+      () => this.#closedOne(),
+    );
     for (const budget of parts.budgets) budget.join(this);
   }
 
@@ -78,19 +81,23 @@ export class Pool implements ServerOwner, BudgetMember {
 
   /** A server at once, or undefined: then the waiter is in line and will be called. */
   acquire(waiter: Waiter): Server | undefined {
-    if (!this.#paused && this.#waiting.size === 0) {
+    if (!this.#paused && this.#isNext(waiter)) {
       const server = this.#take(waiter);
       if (server !== undefined) return server;
     }
     this.#waiting.add(waiter);
-    if (waiter.sharing !== undefined) this.#sharersWaiting += 1;
     this.#grow();
     return undefined;
   }
 
+  /** Nobody is before it: those who wait for room on a shared server, while others are idle, are not before who needs one of its own. */
+  #isNext({ sharing }: Waiter): boolean {
+    return this.#waiting.size === 0 || (sharing === undefined && this.#idle.length > 0 && this.#waiting.alone === 0);
+  }
+
   /** Leaves the line. */
   leave(waiter: Waiter): void {
-    if (this.#waiting.delete(waiter) && waiter.sharing !== undefined) this.#sharersWaiting -= 1;
+    this.#waiting.delete(waiter);
   }
 
   #take(waiter: Waiter): Server | undefined {
@@ -108,10 +115,10 @@ export class Pool implements ServerOwner, BudgetMember {
   /** As many servers as the pipeline is wide take turns; a query that finds its settings on none of them gets a server of its own. */
   #takeShared(waiter: Waiter, wish: SharingWish): Server | undefined {
     const { pipelineWidth, pipelineDepth } = this.#parts.policy();
-    const found = this.#sharing.pick(wish, pipelineDepth);
-    if (found !== undefined && this.#sharing.size >= pipelineWidth) return found === 'full' ? undefined : found;
+    const found = this.#sharing.pick(wish, pipelineWidth, pipelineDepth);
+    if (found !== undefined) return found === 'full' ? undefined : found;
     const server = this.#takeIdle(waiter);
-    if (server === undefined) return found === 'full' ? undefined : found;
+    if (server === undefined) return this.#sharing.best(wish, pipelineDepth);
     this.#active.add(server);
     if (suits(server, wish)) this.#sharing.add(server);
     else this.#sharing.tally.exclusive += 1;
@@ -172,6 +179,18 @@ export class Pool implements ServerOwner, BudgetMember {
     if (this.#paused) return;
     for (const waiter of this.#waiting) {
       const server = this.#take(waiter);
+      if (server === undefined) return this.#serveAlone();
+      this.leave(waiter);
+      waiter.granted(server);
+    }
+  }
+
+  /** The first in line waits for room on a shared server; what is idle is for those that need one of their own. */
+  #serveAlone(): void {
+    if (this.#idle.length === 0 || this.#waiting.alone === 0) return;
+    for (const waiter of this.#waiting) {
+      if (waiter.sharing !== undefined) continue;
+      const server = this.#takeAlone(waiter);
       if (server === undefined) return;
       this.leave(waiter);
       waiter.granted(server);
@@ -226,8 +245,7 @@ export class Pool implements ServerOwner, BudgetMember {
 
   /** Connections that those in line would use at once: who shares needs no more than the pipeline is wide. */
   get #wanted(): number {
-    const sharers = Math.min(this.#sharersWaiting, Math.max(0, this.#parts.policy().pipelineWidth - this.#sharing.size));
-    return this.#waiting.size - this.#sharersWaiting + sharers;
+    return this.#waiting.wanted((label) => this.#parts.policy().pipelineWidth - this.#sharing.openFor(label));
   }
 
   #tryOpen(): boolean {
@@ -246,10 +264,7 @@ export class Pool implements ServerOwner, BudgetMember {
   }
 
   #refuseAll(failure: ConnectFailure): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    this.#sharersWaiting = 0;
-    for (const waiter of waiting) waiter.refused(failure);
+    for (const waiter of this.#waiting.takeAll()) waiter.refused(failure);
   }
 
   #mayOpen(): boolean {
@@ -371,10 +386,7 @@ export class Pool implements ServerOwner, BudgetMember {
   close(reason: string): readonly Waiter[] {
     this.#closed = true;
     this.retireAll(reason);
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    this.#sharersWaiting = 0;
-    this.#sharing.stop();
+    const waiting = this.#waiting.takeAll();
     for (const budget of this.#parts.budgets) budget.leave(this);
     return waiting;
   }

@@ -35,6 +35,8 @@ export interface PipelineTally {
 const PATIENCE_MS = 25;
 /** A server whose head takes so long is given nothing more. */
 const DOUBT_MS = 8;
+/** Behind a head that takes so long nobody is left, whatever it costs, as far as there is room elsewhere. */
+const STUCK_MS = 200;
 /** Second runs that each shared query allows, and how many may be saved up. */
 const ALLOWANCE = 0.05;
 const ALLOWANCE_LIMIT = 100;
@@ -49,6 +51,8 @@ export class Sharing {
   readonly #clock: Clock;
   /** Servers that could be had for those that leave a slow queue. */
   readonly #room: () => number;
+  /** Some server is slow: who waits for it may need another. */
+  readonly #stalled: () => void;
   #watch: NodeJS.Timeout | undefined;
   #allowance = ALLOWANCE_LIMIT / 2;
   readonly tally: PipelineTally = {
@@ -62,9 +66,10 @@ export class Sharing {
     maxDepth: 0,
   };
 
-  constructor(clock: Clock, room: () => number) {
+  constructor(clock: Clock, room: () => number, stalled: () => void) {
     this.#clock = clock;
     this.#room = room;
+    this.#stalled = stalled;
   }
 
   get size(): number {
@@ -92,18 +97,43 @@ export class Sharing {
     this.#servers.delete(server);
   }
 
-  /** The least loaded server for this wish that has room; `full`: there are such servers, but each has its `depth` of queries. */
-  pick(wish: SharingWish, depth: number): Server | 'full' | undefined {
+  /**
+   * The least loaded server for this wish that has room for one more, where `width` of them carry such queries; `full`: they do, but each has
+   * its `depth` of them. Undefined: another server may join them.
+   */
+  pick(wish: SharingWish, width: number, depth: number): Server | 'full' | undefined {
+    const best = this.best(wish, depth);
+    return this.#fitting >= width ? (best ?? 'full') : undefined;
+  }
+
+  /** The least loaded server for this wish that has room for one more, however many there are. */
+  best(wish: SharingWish, depth: number): Server | undefined {
+    const now = this.#clock.nowMs();
     let best: Server | undefined;
-    let full = false;
+    this.#fitting = 0;
     for (const server of this.#servers) {
-      if (server.closeNeeded || server.paused || server.cancelsPending > 0 || !suits(server, wish)) continue;
-      full = true;
+      if (!suits(server, wish) || !this.#isOpen(server, now)) continue;
+      this.#fitting += 1;
       const { pending } = server;
       if (pending >= depth || (best !== undefined && best.pending <= pending)) continue;
-      if (this.#clock.nowMs() - server.headSinceMs <= DOUBT_MS) best = server;
+      if (now - server.headSinceMs <= DOUBT_MS) best = server;
     }
-    return best ?? (full ? 'full' : undefined);
+    return best;
+  }
+  /** Servers that the last look found to suit, with room or without. */
+  #fitting = 0;
+
+  /** Servers that can be given queries of a session with this label. */
+  openFor(label: Label): number {
+    const now = this.#clock.nowMs();
+    let open = 0;
+    for (const server of this.#servers) if (server.label?.nameless === label && this.#isOpen(server, now)) open += 1;
+    return open;
+  }
+
+  /** Nothing keeps it from taking queries but what it has, for a moment. */
+  #isOpen(server: Server, now: number): boolean {
+    return !server.closeNeeded && !server.paused && server.cancelsPending === 0 && now - server.headSinceMs < PATIENCE_MS;
   }
 
   /** A query joins a server's queue. */
@@ -126,16 +156,19 @@ export class Sharing {
       return;
     }
     const now = this.#clock.nowMs();
-    for (const server of this.#servers) {
-      if (server.pending < 2 || now - server.headSinceMs < PATIENCE_MS) continue;
-      const most = Math.min(Math.floor(this.#allowance), this.#room());
-      if (most <= 0) return;
-      this.#allowance -= server.displace(most);
+    let stalled = false;
+    for (const server of [...this.#servers]) {
+      const headMs = now - server.headSinceMs;
+      if (headMs < PATIENCE_MS) continue;
+      stalled = true;
+      if (server.pending > 1) this.#hedge(server, headMs >= STUCK_MS);
     }
+    if (stalled) this.#stalled();
   }
 
-  stop(): void {
-    clearInterval(this.#watch);
-    this.#watch = undefined;
+  #hedge(server: Server, free: boolean): void {
+    const room = this.#room();
+    const told = server.displace(free ? room : Math.min(Math.floor(this.#allowance), room));
+    if (!free) this.#allowance -= told;
   }
 }

@@ -2,128 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Budget } from '../../src/pool/limits.ts';
-import type { PoolPolicy, Waiter } from '../../src/pool/parts.ts';
-import { Pool } from '../../src/pool/pool.ts';
-import type { ConnectFailure } from '../../src/server/connect.ts';
-import type { Server, ServerOwner } from '../../src/server/server.ts';
-import { CLEAN } from '../../src/server/settings.ts';
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Only what a pool looks at. */
-class FakeServer {
-  readonly identity: { readonly connectedAtMs: number };
-  label = CLEAN;
-  freeSinceMs: number;
-  closed = false;
-  closeNeeded = false;
-  cancelsPending = 0;
-  pending = 0;
-  holder: unknown;
-  readonly #owner: ServerOwner;
-
-  constructor(owner: ServerOwner, nowMs: number) {
-    this.#owner = owner;
-    this.identity = { connectedAtMs: nowMs };
-    this.freeSinceMs = nowMs;
-  }
-  close(reason: string): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.#owner.serverClosed(this as unknown as Server, reason);
-  }
-}
-
-interface Asked extends Waiter {
-  readonly number: number;
-  server: Server | undefined;
-  refusal: ConnectFailure | 'timeout' | undefined;
-  left: boolean;
-}
-
-/** A pool, its world, and what has been noticed. */
-class World {
-  nowMs = 0;
-  policy: PoolPolicy = {
-    poolSize: 3,
-    minPoolSize: 0,
-    reserveSize: 0,
-    reserveTimeoutMs: 0,
-    lifetimeMs: 1_000_000,
-    idleTimeoutMs: 0,
-    checkDelayMs: 1_000_000,
-    loginRetryMs: 1000,
-    roundRobin: false,
-    pipelineWidth: 2,
-    pipelineDepth: 4,
-  };
-  readonly log: string[] = [];
-  readonly asked: Asked[] = [];
-  readonly granted: number[] = [];
-  readonly connecting: {
-    readonly ok: (server: Server) => void;
-    readonly fail: (failure: ConnectFailure) => void;
-    readonly owner: ServerOwner;
-  }[] = [];
-  readonly pools: Pool[];
-  readonly budget: Budget;
-  most = 0;
-
-  constructor(pools = 1, budget = 0) {
-    this.budget = new Budget(() => budget);
-    this.pools = Array.from({ length: pools }, () => this.#pool());
-  }
-  #pool(): Pool {
-    return new Pool({
-      clock: { nowMs: () => this.nowMs },
-      policy: () => this.policy,
-      connect: (owner) => new Promise((ok, fail) => void this.connecting.push({ ok, fail, owner })),
-      check: () => assert.fail('no check is configured'),
-      budgets: [this.budget],
-      log: (_, text) => void this.log.push(text),
-    });
-  }
-  get pool(): Pool {
-    return this.pools[0]!;
-  }
-  ask(pool = this.pool, deadlineMs = Number.POSITIVE_INFINITY): Asked {
-    const asked: Asked = {
-      number: this.asked.length,
-      label: CLEAN,
-      wants: undefined,
-      sinceMs: this.nowMs,
-      deadlineMs,
-      server: undefined,
-      refusal: undefined,
-      left: false,
-      granted: (server) => {
-        assert.ok(asked.server === undefined && asked.refusal === undefined && !asked.left, 'called once, and not after it has left');
-        asked.server = server;
-        this.granted.push(asked.number);
-      },
-      refused: (error) => {
-        assert.ok(asked.server === undefined && asked.refusal === undefined && !asked.left, 'called once, and not after it has left');
-        asked.refusal = error;
-      },
-    };
-    this.asked.push(asked);
-    const server = pool.acquire(asked);
-    if (server !== undefined) asked.granted(server);
-    return asked;
-  }
-  async connected(count = this.connecting.length): Promise<void> {
-    for (const { ok, owner } of this.connecting.splice(0, count)) ok(new FakeServer(owner, this.nowMs) as unknown as Server);
-    await turn();
-  }
-  async refuse(): Promise<void> {
-    for (const { fail } of this.connecting.splice(0)) fail({ reason: 'refused' });
-    await turn();
-  }
-  release({ server }: Asked, pool = this.pool): void {
-    if (server !== undefined && !server.closed) pool.release(server);
-  }
-}
+import type { Pool } from '../../src/pool/pool.ts';
+import type { Server } from '../../src/server/server.ts';
+import { CLEAN, intern } from '../../src/server/settings.ts';
+import { type FakeServer, turn, World } from './world.ts';
 
 describe('a pool', () => {
   it('opens as many servers as are asked for, up to its size', async () => {
@@ -232,13 +114,33 @@ describe('a pool', () => {
     assert.ok(asked.server);
   });
 
-  type Step = 'ask' | 'connected' | 'refused' | 'release' | 'lost' | 'leave' | 'tick' | 'pause' | 'resume' | 'retire';
+  type Step =
+    | 'ask'
+    | 'share'
+    | 'answer'
+    | 'hold'
+    | 'go on'
+    | 'connected'
+    | 'refused'
+    | 'release'
+    | 'lost'
+    | 'leave'
+    | 'tick'
+    | 'pause'
+    | 'resume'
+    | 'retire';
   const steps = fc.array(
     fc.tuple(
       fc.constantFrom<Step>(
         'ask',
         'ask',
-        'ask',
+        'share',
+        'share',
+        'share',
+        'answer',
+        'answer',
+        'hold',
+        'go on',
         'connected',
         'connected',
         'release',
@@ -261,14 +163,24 @@ describe('a pool', () => {
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 0, max: 3 }), async (script, poolSize, budget) => {
         const world = new World(1, budget);
         world.policy = { ...world.policy, poolSize, loginRetryMs: 50, idleTimeoutMs: 300, lifetimeMs: 900 };
-        const held = () => [...world.pool.servers()].flatMap(({ server, state }) => (state === 'active' ? [server] : []));
+        const active = () => [...world.pool.servers()].flatMap(({ server, state }) => (state === 'active' ? [server] : []));
+        const held = () => active().filter(({ sharing }) => !sharing);
+        const shared = () => active().filter(({ sharing }) => sharing) as unknown as FakeServer[];
+        const other = intern(new Map([['timezone', 'UTC']]));
         let paused = false;
         for (const [step, which] of script) {
           if (step === 'ask') world.ask();
-          else if (step === 'connected') await world.connected(1);
+          else if (step === 'share') world.share(which % 3 === 0 ? other : CLEAN);
+          else if (step === 'answer' || step === 'hold' || step === 'go on') {
+            const of = shared();
+            const server = of[which % of.length];
+            if (server === undefined) continue;
+            if (step === 'answer') world.answer(server as unknown as Server);
+            else server.paused = step === 'hold';
+          } else if (step === 'connected') await world.connected(1);
           else if (step === 'refused') await world.refuse();
           else if (step === 'release' || step === 'lost') {
-            const of = held();
+            const of = step === 'release' ? held() : active();
             const server = of[which % of.length];
             if (server === undefined) continue;
             if (step === 'release') world.pool.release(server);
@@ -294,11 +206,14 @@ describe('a pool', () => {
           assert.equal(world.budget.used, world.pool.size);
           if (budget > 0) assert.ok(world.budget.used <= budget);
         }
-        // In order: who was granted later had asked later, those that left or were refused aside.
-        assert.deepEqual(
-          world.granted,
-          world.granted.toSorted((x, y) => x - y),
-        );
+        // In order: who was granted later had asked later, those that left or were refused aside, and those of the other kind.
+        for (const sharing of [true, false]) {
+          const granted = world.granted.filter((number) => (world.asked[number]!.sharing !== undefined) === sharing);
+          assert.deepEqual(
+            granted,
+            granted.toSorted((x, y) => x - y),
+          );
+        }
         // The end: all goes well from here on, so nobody may be left in line.
         if (paused) world.pool.resume();
         for (let rounds = 0; rounds < 200; rounds++) {
@@ -306,6 +221,10 @@ describe('a pool', () => {
           world.pool.tick(world.nowMs, true);
           await world.connected();
           for (const server of held()) world.pool.release(server);
+          for (const server of shared()) {
+            server.paused = false;
+            world.answer(server as unknown as Server);
+          }
           await turn();
         }
         const forgotten = world.asked.filter(({ server, refusal, left }) => server === undefined && refusal === undefined && !left);
