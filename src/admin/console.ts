@@ -3,13 +3,14 @@
  * is logged in, runs one command after the other, and sends whole answers. The extended protocol ends the connection, as
  * it does in PgBouncer. Commands are `commands.ts`; log-in itself is the client's business, with `consoleParameters`.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Log, silentLog } from '../log.ts';
 import { version } from '../version.ts';
 import { BIND, EXECUTE, PARSE, QUERY, TERMINATE } from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
 import { errorResponse } from '../wire/write.ts';
 import { runCommand } from './commands.ts';
-import { encodeReply } from './reply.ts';
+import { encodePieces, encodeReply } from './reply.ts';
 import type { AdminView } from './view.ts';
 
 /** Names under which clients ask for the console; the second is for those that come from PgBouncer. */
@@ -44,6 +45,8 @@ export interface ConsoleOptions {
   readonly close: (reason: string) => void;
 }
 
+/** Bytes after which others have a turn before the answer goes on. */
+const LARGE_PIECE = 16 * 1024;
 /** Messages that may wait while a command such as PAUSE is under way. */
 const MAX_WAITING = 100;
 
@@ -107,9 +110,12 @@ export class Console {
     this.#log.debug(() => `got admin query: ${text}`);
     this.#running = new AbortController();
     const reply = await runCommand(view, { user, admin, log: this.#log, signal: this.#running.signal }, text);
+    for (const bytes of encodePieces(reply)) {
+      if (this.#closed) return;
+      if (bytes.length > 0) send(bytes);
+      if (bytes.length > LARGE_PIECE) await nextTurn();
+    }
     if (this.#closed) return;
-    const bytes = encodeReply(reply);
-    if (bytes.length > 0) send(bytes);
     this.#running = undefined;
     this.#next();
   }

@@ -19,7 +19,8 @@ export type Reply =
   | {
       readonly kind: 'rows';
       readonly columns: readonly ColumnDescription[];
-      readonly rows: readonly (readonly (string | null)[])[];
+      /** Read when they are sent. */
+      readonly rows: Iterable<readonly (string | null)[]>;
       readonly tag: string;
     }
   | { readonly kind: 'done'; readonly tag: string; readonly notice?: MessageFields }
@@ -28,16 +29,30 @@ export type Reply =
   /** No answer: the process is about to end, and that is the answer. */
   | { readonly kind: 'none' };
 
-/** The whole answer to one Query, ReadyForQuery included. */
+/** Rows in one piece of an answer: they are the work of a millisecond or two. */
+const PIECE_ROWS = 250;
+
+/** The whole answer to one Query, ReadyForQuery included, in pieces, so that a table of all clients need not be written in one go. */
+export function* encodePieces(reply: Reply): Generator<Buffer, void> {
+  if (reply.kind !== 'rows') {
+    yield encodeReply(reply);
+    return;
+  }
+  let frames = [rowDescription(reply.columns)];
+  for (const row of reply.rows) {
+    frames.push(dataRow(row));
+    if (frames.length < PIECE_ROWS) continue;
+    yield Buffer.concat(frames);
+    frames = [];
+  }
+  yield Buffer.concat([...frames, commandComplete(reply.tag), readyForQuery(STATUS_IDLE)]);
+}
+
+/** The same in one piece. */
 export function encodeReply(reply: Reply): Buffer {
   switch (reply.kind) {
     case 'rows':
-      return Buffer.concat([
-        rowDescription(reply.columns),
-        ...reply.rows.map(dataRow),
-        commandComplete(reply.tag),
-        readyForQuery(STATUS_IDLE),
-      ]);
+      return Buffer.concat([...encodePieces(reply)]);
     case 'done':
       return Buffer.concat([
         ...(reply.notice === undefined ? [] : [noticeResponse(reply.notice)]),
@@ -101,5 +116,9 @@ export function columnsOf<R>(): {
 
 /** A table as the answer of a SHOW. */
 export function table<R>(columns: readonly Column<R>[], rows: readonly R[]): Reply {
-  return { kind: 'rows', columns, rows: rows.map((row) => columns.map((column) => column.value(row))), tag: 'SHOW' };
+  return { kind: 'rows', columns, rows: { [Symbol.iterator]: () => valuesOf(columns, rows) }, tag: 'SHOW' };
+}
+
+function* valuesOf<R>(columns: readonly Column<R>[], rows: readonly R[]): Generator<readonly (string | null)[]> {
+  for (const row of rows) yield columns.map((column) => column.value(row));
 }

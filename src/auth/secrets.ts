@@ -7,6 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SCRAM_KEY_BYTES, type ScramSecret } from './scram-keys.ts';
 
 /** A user's secret. Passwords are bytes: a file need not be UTF-8. */
@@ -116,6 +117,17 @@ function looksLikeBrokenScram(secret: Secret): boolean {
 
 /** Reads the text of an auth_file. Of several entries for one user the last holds. Problems never carry a secret. */
 export function parseSecrets(bytes: Buffer, file: string): Secrets {
+  const reading = secretsIn(bytes, file);
+  for (;;) {
+    const next = reading.next();
+    if (next.done === true) return next.value;
+  }
+}
+
+/** Entries after which a large file is left for a moment. */
+const AT_ONCE = 250;
+
+function* secretsIn(bytes: Buffer, file: string): Generator<void, Secrets> {
   const users = new Map<string, Secret>();
   const problems: SecretsProblem[] = [];
   let line = 1;
@@ -140,15 +152,21 @@ export function parseSecrets(bytes: Buffer, file: string): Secrets {
     if (looksLikeBrokenScram(secret))
       report(at, `secret of "${entry.user}" starts like a SCRAM secret but is not one: taken as a plain password`);
     users.set(entry.user, secret);
+    if (users.size % AT_ONCE === 0) yield;
     at = endOfLine(bytes, entry.after);
   }
   return { users, problems };
 }
 
-/** Reads an auth_file. Never rejects: a file that cannot be read is a problem, and `users` is then undefined. */
+/** Reads an auth_file, a large one in many turns of the event loop. Never rejects: a file that cannot be read is a problem, and `users` is then undefined. */
 export async function readSecrets(file: string): Promise<Secrets> {
   try {
-    return parseSecrets(await readFile(file), file);
+    const reading = secretsIn(await readFile(file), file);
+    for (;;) {
+      const next = reading.next();
+      if (next.done === true) return next.value;
+      await nextTurn();
+    }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { users: undefined, problems: [{ file, line: 0, message: `could not open auth_file ${file}: ${reason}` }] };

@@ -183,7 +183,7 @@ test('SHOW ROUTE is open to stats users and answers in lines', async () => {
   const { view } = fakeView();
   const reply = await runCommand(view, { user: 'u', admin: false }, "SHOW ROUTE shop 'SELECT 1'");
   assert.ok(reply.kind === 'rows');
-  assert.deepEqual(reply.rows, [['shop: SELECT 1'], ['because']]);
+  assert.deepEqual([...reply.rows], [['shop: SELECT 1'], ['because']]);
 });
 
 test('SHOW ROUTE says what the router says of an unknown database', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runCommand } from '../../src/admin/commands.ts';
+import { encodePieces, encodeReply } from '../../src/admin/reply.ts';
 import type { AdminView } from '../../src/admin/view.ts';
 import { localTime } from '../../src/log.ts';
 import { counters, databaseRow, fakeView, LONG_AGO, poolRow, socketRow } from './fake-view.ts';
@@ -18,7 +19,7 @@ async function show(what: string, change: Partial<AdminView> = {}): Promise<Tabl
   assert.ok(reply.kind === 'rows', JSON.stringify(reply));
   assert.equal(reply.tag, 'SHOW');
   const names = reply.columns.map((column) => column.name);
-  const rows = reply.rows.map((row) => Object.fromEntries(row.map((value, index) => [names[index] ?? '', value])));
+  const rows = [...reply.rows].map((row) => Object.fromEntries(row.map((value, index) => [names[index] ?? '', value])));
   return { names, types: reply.columns.map((column) => column.typeOid), rows };
 }
 
@@ -299,4 +300,13 @@ test('SHOW HELP names every table and every command', async () => {
   assert.ok(reply.kind === 'done' && reply.notice !== undefined);
   assert.equal(reply.notice.message, 'Console usage');
   for (const [what] of tables) assert.match(reply.notice.detail ?? '', new RegExp(`\\b${what}\\b`));
+});
+
+test('a table of all clients is written in pieces', async () => {
+  const clients = Array.from({ length: 1000 }, (_, id) => socketRow({ id }));
+  const { view } = fakeView({ clients: () => clients });
+  const reply = await runCommand(view, { user: 'stats', admin: false }, 'SHOW CLIENTS');
+  const pieces = [...encodePieces(reply)];
+  assert.equal(pieces.length, 5);
+  assert.deepEqual(Buffer.concat(pieces), encodeReply(reply));
 });
