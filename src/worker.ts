@@ -115,9 +115,9 @@ class Worker {
       database: (name) => this.#live.database(name),
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
-      definitionsChanged: (database) => {
+      definitionsChanged: (database, own = false) => {
         this.#texts.definitionsChanged();
-        this.#pools.definitionsChanged(this.#live.speaker(database));
+        this.#pools.definitionsChanged(this.#live.speaker(database), own);
       },
       defaultsChanged: () => {
         this.#pools.retire(undefined, 'defaults of roles or databases changed');
@@ -265,6 +265,7 @@ class Worker {
   #apply(config: Config): void {
     for (const name of this.#live.replace(config)) {
       this.#pools.drop(name);
+      this.#texts.definitionsChanged();
       if (this.#live.entry(name) !== undefined) continue;
       for (const session of [...this.#clients.sessions.values()]) {
         if (session.identity.database === name && session.server === undefined) session.fail(errors.databaseRemoved);

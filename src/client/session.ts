@@ -153,7 +153,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   #acquire(target: Target, alone = this.#held !== undefined): void {
     const mayShare = !alone && this.#complete && this.#status === code.STATUS_IDLE && this.state.policy.pipeline;
     const wish = mayShare ? this.#sharer.wish(target) : undefined;
-    if (!mayShare && !alone) this.#sharer.forget();
+    if (!mayShare && (!alone || this.#held !== undefined)) this.#sharer.forget();
     if (this.#held !== undefined) return this.#start(this.#held, this.#heldTarget ?? target);
     const stay = new Stay(this.state.label, this.state.sequenceServer, wish, this.#place.clock, this.state.policy.queryWaitMs, {
       granted: (server, waitedMs) => {
@@ -270,7 +270,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     else {
       this.#status = status;
       this.state.answered(exchange, server, this.request, status);
-      this.#sharer.ranAlone(ms, this.output.answerBytes);
+      this.#sharer.ranAlone(ms, this.output.answerBytes, exchange.failed);
       if (this.state.policy.mode === 'statement' && status !== code.STATUS_IDLE) return this.fail(errors.noTransactionsInStatementMode);
       if (this.state.unsettled(status)) return this.#settle(server);
     }

@@ -27,8 +27,9 @@ export function sharableOf(request: Request): Sharable | undefined {
   return items.at(-1)?.type === code.SYNC ? sharableItems(items) : undefined;
 }
 
-/** Parse of the unnamed statement (or none), Bind, Describe, Execute without a limit, Sync: all of one statement and the unnamed portal. */
+/** Parse of the unnamed statement (or none), Bind, Describe, Execute without a limit, Sync: all of one statement, by one name, and the unnamed portal. */
 function sharableItems(items: readonly Item[]): Sharable | undefined {
+  const name = items[0]!.name;
   let prepared: Prepared | undefined;
   let bound = false;
   let executed = false;
@@ -41,13 +42,13 @@ function sharableItems(items: readonly Item[]): Sharable | undefined {
         prepared = item.prepared;
         break;
       case code.BIND:
-        if (bound || item.portal !== '' || (prepared !== undefined && item.prepared !== prepared)) return undefined;
+        if (bound || item.portal !== '' || item.name !== name || (prepared !== undefined && item.prepared !== prepared)) return undefined;
         prepared = item.prepared;
         bound = true;
         break;
       case code.DESCRIBE:
         if (item.target === code.TARGET_STATEMENT) {
-          if (prepared !== undefined && item.prepared !== prepared) return undefined;
+          if (item.name !== name || (prepared !== undefined && item.prepared !== prepared)) return undefined;
           prepared = item.prepared;
         } else if (item.name !== '' || !bound) return undefined;
         break;
@@ -97,7 +98,7 @@ function sendQuery(server: Server, request: Request): SharedForm {
 
 function sendExtended(server: Server, request: Request, prepared: Prepared, autoPrepare: boolean): SharedForm {
   const [{ name, type }] = request.items as [Item];
-  if (name !== '' || (autoPrepare && prepared.shape.runs > 0)) return sendNamed(server, request, prepared);
+  if (name !== '' || (autoPrepare && prepared.shape.runs > 0 && !prepared.shape.noticed)) return sendNamed(server, request, prepared);
   // As it came; a Bind without its Parse finds the statement where the client left it, or it is brought along.
   const parses = type === code.PARSE;
   const brought = !parses && server.unnamed !== prepared;
@@ -130,6 +131,7 @@ function sendNamed(server: Server, request: Request, prepared: Prepared): Shared
     absorb: !parses && !has ? 1 : 0,
     prepared: has,
     parseRefused: has ? undefined : () => server.prepared.delete(prepared),
+    parseNoticed: has ? undefined : () => prepared.shape.parseNoticed(),
     names: { ours: prepared.name, clients: name! },
   };
 }

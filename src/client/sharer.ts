@@ -17,8 +17,6 @@ import type { Request } from './request.ts';
 import { type Sharable, sharableOf, share } from './share.ts';
 import type { SessionState } from './state.ts';
 
-/** A cancel that was meant for one of the queue may hit another for so long after it was sent. */
-const STRAY_MS = 1000;
 /** Who goes away while his query has run for so long leaves nothing behind that runs on. */
 const LONG_MS = 100;
 /** After so many losses the client hears of it. */
@@ -48,6 +46,10 @@ export class Sharer implements SharedClient {
   #server: Server | undefined;
   #exchange: SharedExchange | undefined;
   #attempts = 0;
+  /** It failed as a prepared statement would whose definitions have changed. */
+  #stale = false;
+  /** The client does not read, and so the server is not read from. */
+  #pauses = false;
   readonly #tally: Tally;
 
   constructor(owner: SharerOwner, place: Place) {
@@ -60,15 +62,20 @@ export class Sharer implements SharedClient {
   wish(target: Target): SharingWish | undefined {
     const { request, state, output } = this.#owner;
     this.#attempts = 0;
+    this.#stale = false;
     this.#target = target;
     const sharable = sharableOf(request);
     this.#sharable = sharable?.shape.whyExclusive === undefined ? sharable : undefined;
     if (sharable === undefined || this.#sharable === undefined || !sharable.shape.isQuick || output.congested) return undefined;
     const { label } = state;
     if (withoutIdentity(label) !== label) return undefined;
-    const { texts, clock } = this.#place;
-    if (!sharable.shape.isCleared(target.database, texts.generation, clock.nowMs())) return undefined;
+    if (!this.#isCleared(sharable)) return undefined;
     return { label: label.nameless, reported: output.reported.nameless };
+  }
+
+  #isCleared({ shape }: Sharable): boolean {
+    const { texts, clock } = this.#place;
+    return shape.isCleared(this.#target!.database, texts.generation, clock.nowMs());
   }
 
   /** Nothing that could be shared is under way. */
@@ -78,6 +85,11 @@ export class Sharer implements SharedClient {
 
   begin(server: Server): void {
     const { request, state } = this.#owner;
+    if (!this.#isCleared(this.#sharable!)) {
+      // A definition has changed while it stood in line.
+      this.#owner.alone();
+      return server.owner.sharedDone(server);
+    }
     this.#server = server;
     this.#exchange = share(server, {
       client: this,
@@ -94,8 +106,11 @@ export class Sharer implements SharedClient {
   }
 
   /** A query that had a server of its own is answered: what is learnt of its shape. */
-  ranAlone(ms: number, bytes: number): void {
-    this.#sharable?.shape.ran(ms, bytes);
+  ranAlone(ms: number, bytes: number, failed: boolean): void {
+    if (failed || this.#sharable === undefined) return;
+    this.#sharable.shape.ran(ms, bytes);
+    // It would have failed here as well, had nothing changed.
+    if (this.#stale) this.#place.definitionsChanged(this.#target!.database);
   }
 
   /** Before a server is given back: does anyone have to ask its catalog? Then it is given back when that is done. */
@@ -124,15 +139,17 @@ export class Sharer implements SharedClient {
     // A client that does not read shall not keep the others waiting.
     this.#server?.displace(Number.POSITIVE_INFINITY);
     this.#server?.pause();
+    this.#pauses = true;
   }
 
   /** The client reads again. */
   drained(): void {
-    this.#server?.resume();
+    if (this.#pauses) this.#server?.resume();
+    this.#pauses = false;
   }
 
   #end(): void {
-    this.#server?.resume();
+    this.drained();
     this.#server = undefined;
     this.#exchange = undefined;
   }
@@ -168,7 +185,7 @@ export class Sharer implements SharedClient {
         break;
       case 'stale':
         counts.resentStale += 1;
-        this.#place.definitionsChanged(this.#target!.database);
+        this.#stale = true;
         break;
     }
     this.#owner.alone();
@@ -190,7 +207,8 @@ export class Sharer implements SharedClient {
   }
 
   #cancelHead(server: Server): void {
-    server.strayCancelUntilMs = this.#place.clock.nowMs() + STRAY_MS;
+    // No other query joins the queue until the cancel is through.
+    server.cancelSent();
     sendCancel(server);
   }
 

@@ -250,10 +250,10 @@ export class SessionState {
   }
 
   #definitionChanged(text: string | undefined, status: number): void {
-    const { database } = this.#identity;
-    this.#place.definitionsChanged(database);
+    const [{ database }, own] = [this.#identity, this.#statement.effects.some(({ kind }) => kind === 'temp')];
+    this.#place.definitionsChanged(database, own);
     this.#place.learnt.codeChanged(database, text);
-    if (status !== STATUS_IDLE) this.#redefined.push(text);
+    if (status !== STATUS_IDLE && !own) this.#redefined.push(text);
   }
 
   /** What survives the error of the statement that did it. */

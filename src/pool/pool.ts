@@ -137,6 +137,11 @@ export class Pool implements ServerOwner, BudgetMember {
     else this.#serve();
   }
 
+  /** What is on its way may have run code that nobody was asked about: those servers are used no more. */
+  definitionsChanged(): void {
+    this.#sharing.retire(() => true);
+  }
+
   /** Gives back a server that is clean and has nothing under way. */
   release(server: Server): void {
     this.#active.delete(server);
@@ -151,7 +156,7 @@ export class Pool implements ServerOwner, BudgetMember {
       return;
     }
     const reason = this.#paused ? 'pause mode' : this.#closeReason(server);
-    if (reason !== undefined) return this.#close(server, reason);
+    if (reason !== undefined) return server.close(reason);
     this.#idle.push(server);
     this.#justReleased = server;
     this.#serve();
@@ -305,10 +310,6 @@ export class Pool implements ServerOwner, BudgetMember {
     for (const budget of this.#parts.budgets) budget.give();
   }
 
-  #close(server: Server, reason: string): void {
-    server.close(reason);
-  }
-
   serverClosed(server: Server, reason: string): void {
     const at = this.#idle.indexOf(server);
     if (at >= 0) this.#idle.splice(at, 1);
@@ -336,7 +337,7 @@ export class Pool implements ServerOwner, BudgetMember {
   closeOldestIdle(reason: string): void {
     const oldest = this.oldestIdleMs();
     const server = this.#idle.find((candidate) => candidate.freeSinceMs === oldest);
-    if (server !== undefined) this.#close(server, reason);
+    server?.close(reason);
   }
 
   /** Deadlines, ages, the minimum size; called by the worker's tick. `inUse`: some client is connected to this pool. */
@@ -357,9 +358,9 @@ export class Pool implements ServerOwner, BudgetMember {
     let keep = policy.minPoolSize;
     for (const server of [...this.#idle]) {
       const idleFor = nowMs - server.freeSinceMs;
-      if (server.closeNeeded) this.#close(server, 'obsolete connection');
-      else if (nowMs - server.identity.connectedAtMs > policy.lifetimeMs) this.#close(server, 'server lifetime over');
-      else if (policy.idleTimeoutMs > 0 && idleFor > policy.idleTimeoutMs && this.size > keep) this.#close(server, 'server idle timeout');
+      if (server.closeNeeded) server.close('obsolete connection');
+      else if (nowMs - server.identity.connectedAtMs > policy.lifetimeMs) server.close('server lifetime over');
+      else if (policy.idleTimeoutMs > 0 && idleFor > policy.idleTimeoutMs && this.size > keep) server.close('server idle timeout');
       else keep = Math.max(keep, 0);
     }
   }
@@ -378,7 +379,7 @@ export class Pool implements ServerOwner, BudgetMember {
 
   /** Closes what is idle now and the rest when it is released. */
   retireAll(reason: string): void {
-    for (const server of [...this.#idle]) this.#close(server, reason);
+    for (const server of [...this.#idle]) server.close(reason);
     for (const { server } of this.servers()) server.closeNeeded = true;
   }
 

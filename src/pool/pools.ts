@@ -101,8 +101,11 @@ export class Pools {
     return this.#userBudgets.get(user)?.used ?? 0;
   }
 
-  definitionsChanged(database: string): void {
+  /** `own`: for one session alone. */
+  definitionsChanged(database: string, own: boolean): void {
     this.#hosts.get(database)?.definitionsChanged();
+    if (own) return;
+    for (const { pool } of this.#pools.values()) pool.definitionsChanged();
   }
 
   catalog(database: string): Catalog | undefined {

@@ -36,6 +36,8 @@ export interface SharedForm {
   readonly prepared: boolean;
   /** What the server refused, should it refuse the Parse that was sent. */
   readonly parseRefused?: (() => void) | undefined;
+  /** The server said something about the Parse that was sent. */
+  readonly parseNoticed?: (() => void) | undefined;
   /** Our name for its statement, with the NUL that ends it, and the client's (latin1). */
   readonly names?: { readonly ours: Buffer; readonly clients: string } | undefined;
 }
@@ -58,6 +60,8 @@ export class SharedExchange implements Exchange {
   /** Something of the answer has reached the client. */
   #given = false;
   #again: Again | undefined;
+  /** A cancel that was meant for another may hit it. */
+  #mayBeCanceled = false;
   #dying = false;
   bytes = 0;
   failed = false;
@@ -87,6 +91,9 @@ export class SharedExchange implements Exchange {
   answer(server: Server, type: number, chunk: Buffer, start: number, end: number): boolean {
     if (type === code.PARSE_COMPLETE) this.#parsing = false;
     else if (type === code.ERROR_RESPONSE && this.#parsing) this.#form.parseRefused?.();
+    else if (type === code.NOTICE_RESPONSE && this.#parsing) this.#form.parseNoticed?.();
+    // Nothing that is shared sets a parameter: what has changed is not known, and it is not for others.
+    if (type === code.PARAMETER_STATUS) server.closeNeeded = true;
     if (this.#client === undefined || this.#again !== undefined) return false;
     switch (type) {
       case code.PARSE_COMPLETE:
@@ -111,7 +118,7 @@ export class SharedExchange implements Exchange {
     this.#dying = severity === 'FATAL' || severity === 'PANIC';
     if (!this.#given) {
       if (this.#dying) return false;
-      if (sqlstate === '57014' && server.strayCancelUntilMs > this.#clock.nowMs()) this.#again = 'canceled';
+      if (sqlstate === '57014' && this.#mayBeCanceled) this.#again = 'canceled';
       else if (this.#form.prepared && STALE.test(sqlstate ?? '')) this.#again = 'stale';
       if (this.#again !== undefined) return false;
     }
@@ -165,6 +172,7 @@ export class SharedExchange implements Exchange {
       this.leave();
       client.sharedAnswered(this, status, ms);
     }
+    if (status !== code.STATUS_IDLE) return server.close('a shared query has left a transaction open');
     server.owner.sharedDone(server);
   }
 
@@ -174,6 +182,10 @@ export class SharedExchange implements Exchange {
     if (client === undefined) return;
     if (this.#given) client.sharedBroken(lost);
     else client.sharedAgain('lost', lost);
+  }
+
+  mayBeCanceled(): void {
+    this.#mayBeCanceled = true;
   }
 
   displace(): boolean {

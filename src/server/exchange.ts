@@ -27,6 +27,8 @@ export interface Exchange {
   lost(server: Server, lost: Lost): void;
   /** It waits behind something slow: true when it is asked again elsewhere, and its answer here will be dropped. */
   displace?(server: Server): boolean;
+  /** The server was told to cancel what another exchange of the queue asked. */
+  mayBeCanceled?(): void;
 }
 
 /** How an internal exchange ended. */

@@ -110,8 +110,6 @@ export class Server implements ChannelOwner, FrameSink {
   sharing = false;
   /** When the exchange at the head of a shared queue began to be worked on. */
   headSinceMs = 0;
-  /** Until when a 57014 may be due to a cancel that was meant for someone else in the queue. */
-  strayCancelUntilMs = 0;
   /** When it last became free, and when its present exchange began (milliseconds of the pool's clock). */
   freeSinceMs: number;
 
@@ -151,6 +149,11 @@ export class Server implements ChannelOwner, FrameSink {
     for (let at = this.#head + 1; at < this.#queue.length && told < most; at += 1)
       if (this.#queue[at]?.displace?.(this) === true) told += 1;
     return told;
+  }
+
+  /** A cancel is on its way: by the time it comes, any of those that are in the queue may be the one that it hits. */
+  cancelSent(): void {
+    for (let at = this.#head; at < this.#queue.length; at += 1) this.#queue[at]?.mayBeCanceled?.();
   }
 
   /** Is this exchange being answered now? */

@@ -30,6 +30,8 @@ export class Shape {
   readonly whyExclusive: string | undefined;
   readonly #facts: Facts;
   readonly #clearances = new Map<string, Clearance | 'asked'>();
+  /** To prepare it gave a notice (a name too long): each Parse must, so it is not prepared for all. */
+  noticed = false;
   runs = 0;
   #meanMs = 0;
   #variance = 0;
@@ -48,6 +50,10 @@ export class Shape {
     this.#meanMs += weight * difference;
     this.#variance = (1 - weight) * (this.#variance + weight * difference * difference);
     this.#meanBytes += weight * (bytes - this.#meanBytes);
+  }
+
+  parseNoticed(): void {
+    this.noticed = true;
   }
 
   /** Known to be quick and small. */
