@@ -16,7 +16,7 @@ export {
   stateKinds,
   stateRefusal,
 } from './session-state.ts';
-export { type SharingNeeds, sharingDependsOn, whyExclusive } from './share.ts';
+export { mayBePrepared, type SharingNeeds, sharingDependsOn, whyExclusive } from './share.ts';
 export {
   buildTopology,
   type Database,

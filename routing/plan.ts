@@ -37,7 +37,7 @@ export type PinReason = StateKind;
 export type Plan =
   | { readonly kind: 'one'; readonly target: Target; readonly why: Why; readonly detail: string }
   /**
-   * A sharded database's transaction has no shard yet. `begin`: answer BEGIN, send nothing. `commit`, `rollback`: answer, drop all that was
+   * A sharded database's transaction has no shard yet, or a transaction has no statement yet. `begin`: answer BEGIN, send nothing. `commit`, `rollback`: answer, drop all that was
    * held back; nothing had been sent. `other`: a statement with no rows (SAVEPOINT, RELEASE, ROLLBACK TO, SET LOCAL, SET TRANSACTION, a
    * second BEGIN, COMMIT AND CHAIN): answer its command tag and hold it back too, behind BEGIN and in order; if the server refuses it
    * later, the error comes with the statement that showed the shard.
@@ -69,6 +69,8 @@ export interface View {
   /** Where the open transaction or the pin lives, once it has a server connection. */
   readonly held?: Target;
   readonly pinned: boolean;
+  /** BEGIN on a database that is not sharded may wait for the first statement of its transaction; so may the one that is open, if nothing is held. */
+  readonly holdsBegin?: boolean;
   /** The session's default_transaction_read_only or an open READ ONLY transaction. */
   readonly readOnly: boolean;
   readonly catalog?: Catalog;

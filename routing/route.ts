@@ -37,6 +37,8 @@ const whyListPrimary = (list: readonly Routable[], view: View): string | undefin
 };
 
 const routePlain = (list: readonly Routable[], { name, reads }: PlainDatabase, view: View): Plan => {
+  const heldBack = view.holdsBegin === true ? transactionOfPlain(list, view) : undefined;
+  if (heldBack) return heldBack;
   if (reads === undefined || reads === 'primary') return one(name, 'primary', 'unsharded', 'every statement goes to the primary');
   if (view.held) return heldPlan(view.held, view);
   if (view.inTransaction) return one(name, 'primary', 'transaction', 'inside a transaction: on the primary');
@@ -118,6 +120,19 @@ const transactionPlan = (list: readonly Routable[], view: View): Plan | undefine
   if ((verb === 'commit' || verb === 'rollback') && statement.transaction?.chain !== true)
     return transaction(verb, 'nothing was sent to a shard');
   return isHeldBack(statement) ? transaction('other', 'waits behind BEGIN for the statement that shows the shard') : undefined;
+};
+
+/** BEGIN that cannot fail, and the end of a transaction of which nothing was sent. */
+const transactionOfPlain = (list: readonly Routable[], view: View): Plan | undefined => {
+  const statement = view.held || view.pinned ? undefined : onlyStatement(list);
+  if (!statement || statement.opaque !== undefined) return undefined;
+  const { verb, transaction: options } = statement;
+  // READ WRITE is refused on a standby.
+  if (!view.inTransaction)
+    return verb === 'begin' && options?.readOnly !== false ? transaction('begin', 'travels with the first statement') : undefined;
+  return (verb === 'commit' || verb === 'rollback') && options?.chain !== true
+    ? transaction(verb, 'nothing was sent to the server')
+    : undefined;
 };
 
 const transaction = (verb: 'begin' | 'commit' | 'rollback' | 'other', detail: string): Plan => ({

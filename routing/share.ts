@@ -83,6 +83,19 @@ export const whyExclusive = (facts: Facts): string | undefined => {
   return undefined;
 };
 
+/**
+ * Whether a statement may be prepared under a name of ours although the client did not ask for it, also inside a transaction, where nothing can be
+ * tried again: it gives no rows, so that no change of a definition can make its plan one whose result the server refuses to change.
+ */
+export const mayBePrepared = ({ understood, statements }: Facts): boolean => {
+  const [statement] = statements;
+  if (!understood || statements.length !== 1 || statement === undefined) return false;
+  const { verb, opaque, returning, effects } = statement;
+  return opaque === undefined && returning !== true && WRITES.has(verb) && effects.every(({ kind }) => kind === 'nextval');
+};
+
+const WRITES: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'merge']);
+
 /** What must be asked of the catalog before a text may share: all names without their schema, for the search_path is not in the text. */
 export interface SharingNeeds {
   /** Must be plain tables, whatever schema they are in. */

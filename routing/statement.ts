@@ -101,6 +101,7 @@ function ofQuery(query: Query, span: Span, operators: readonly string[]): Draft 
   const found = noFindings();
   walkStatement(query, found);
   const made: Draft = { ...draft(span, verbOf(query), operators), ...ofFindings(found) };
+  if ('returning' in query.body && query.body.returning.length > 0) made.returning = true;
   const into = query.body.kind === 'select' ? query.body.into : intoOfSet(query);
   if (into !== undefined) {
     made.relations = [intoRelation(into), ...made.relations];

@@ -381,7 +381,7 @@ export function busyServers(clients: Clients, database: string | undefined): num
   let busy = 0;
   for (const session of clients.sessions.values()) {
     if (session.server === undefined || (database !== undefined && session.target?.database !== database)) continue;
-    if (session.phase.at === 'active' || session.phase.at === 'shared' || session.status !== STATUS_IDLE || session.state.pinned) busy += 1;
+    if (session.server !== undefined) busy += 1;
   }
   return busy;
 }

@@ -30,6 +30,8 @@ export interface SessionSettings {
   /** Queries that may travel with those of other clients do. */
   readonly pipeline: boolean;
   readonly autoPrepare: boolean;
+  /** BEGIN travels with the first statement of its transaction. */
+  readonly defersBegin: boolean;
   readonly state: StateRules;
   /** Share of releases, from 0 to 1, that the leak sentinel looks at. */
   readonly leakShare: number;
@@ -128,6 +130,7 @@ export class Live {
       statementLimit: settings.statement_size_limit,
       pipeline:
         mode !== 'session' && mayShare(state) && !settings.server_reset_query_always && (entry?.pipeline ?? settings.pipeline) === 'reads',
+      defersBegin: mode === 'transaction' && (entry?.defer_begin ?? settings.defer_begin) === 'on',
       autoPrepare: keepsStatements && (entry?.auto_prepare ?? settings.auto_prepare) === 'on',
       state,
       leakShare: (user?.leak_sentinel ?? entry?.leak_sentinel ?? settings.leak_sentinel) / 100,

@@ -79,7 +79,9 @@ class Worker {
     this.#texts = new Texts(
       () => this.#live.config.settings.facts_cache_size,
       () => this.#live.config.settings.sql_parser,
+      () => systemClock.nowMs(),
     );
+    this.#texts.reader.onFailure = ({ message }) => this.#log.error(`a thread that read a long statement has ended: ${message}`);
     this.done = new Promise((resolve) => {
       this.#ended = resolve;
     });

@@ -28,7 +28,7 @@ export interface IntakeOwner extends LongTextOwner {
   /** Sends what was added to an exchange that a server has. */
   sendMore(active: Active): void;
   /** The Sync that ends the skipping. */
-  skipped(): void;
+  ready(): void;
   /** Reads from the client, or not, as there is room. */
   flow(): void;
   fail(error: MessageFields): void;
@@ -191,7 +191,7 @@ export class Intake implements FrameSink {
   #skip(type: number): boolean {
     if (type === code.TERMINATE) this.#session.close('client close request', false);
     if (type !== code.SYNC) return true;
-    this.#session.skipped();
+    this.#session.ready();
     return true;
   }
 

@@ -30,31 +30,41 @@ export interface Launch {
   readonly heldBack: readonly Buffer[];
   /** Statements that a server keeps (max_prepared_statements). */
   readonly maxPrepared: number;
+  readonly autoPrepare: boolean;
   readonly nowMs: number;
 }
 
 /** The exchange stands in the server's queue; the request itself is still to be sent. */
-export function launch(server: Server, { client, request, id, state, complete, label, heldBack, maxPrepared, nowMs }: Launch): Active {
+export function launch(
+  server: Server,
+  { client, request, id, state, complete, label, heldBack, maxPrepared, autoPrepare, nowMs }: Launch,
+): Active {
   const { names } = state;
   server.used = true;
   const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
   // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
   const failed = server.status === STATUS_FAILED;
-  const forget = !failed && state.readsSequences(request) && server.sequenceUser !== id;
+  const effects = !complete || request.hasEffects;
+  const forget = effects && !failed && server.sequenceUser !== id && state.readsSequences(request);
   if (forget) server.sequenceUser = id;
-  exchange.holdsParameters = state.mayRestore(request);
+  exchange.holdsParameters = effects && state.mayRestore(request);
   bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
-  const renamed = failed || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
+  const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
-  if (renamed === undefined && !failed) {
+  if (effects && renamed === undefined && !failed) {
     for (const name of namedInSql(request.facts())) {
       const prepared = names.named.get(name);
       if (prepared !== undefined) prepareAs(server, exchange, name, prepared);
       if (prepared !== undefined || request.gives(name)) state.keptByName(name, server);
     }
   }
-  const plain = complete && renamed === undefined && Translation.isPlain(request, server, names);
-  const translation = new Translation(server, names, maxPrepared, plain ? undefined : exchange.accountFor(), renamed);
+  const plain = complete && renamed === undefined && Translation.isPlain(request, server, names, autoPrepare);
+  const translation = new Translation(server, names, {
+    limit: maxPrepared,
+    autoPrepare,
+    owed: plain ? undefined : exchange.accountFor(),
+    renamed,
+  });
   server.enqueue(exchange);
   return { at: 'active', server, exchange, translation };
 }

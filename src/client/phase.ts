@@ -13,6 +13,12 @@ export interface Active {
   readonly server: Server;
   readonly exchange: ClientExchange;
   readonly translation: Translation;
+}
+
+export interface InLine {
+  readonly at: 'waiting';
+  readonly line: Line;
+  readonly stay?: Stay;
   /** For a text of the client's to be read; no server is at work. */
   readonly reads?: true;
 }
@@ -21,7 +27,7 @@ export type Phase =
   | { readonly at: 'idle' }
   | { readonly at: 'skipping' }
   | { readonly at: 'closed' }
-  | { readonly at: 'waiting'; readonly line: Line; readonly stay?: Stay }
+  | InLine
   | { readonly at: 'shared'; readonly server: Server }
   | Active;
 

@@ -3,8 +3,6 @@
  * kinds of state can be looked for and so found to be gone; others last until the session ends, and the connection with it.
  */
 import type { EffectKind, PinReason } from '../../routing/index.ts';
-import type { Prepared } from '../server/prepared.ts';
-import { latin1 } from '../wire/read.ts';
 
 export interface PinRecord {
   readonly reason: PinReason;
@@ -15,32 +13,6 @@ export interface PinRecord {
   readonly sinceMs: number;
   /** The log has told of it. */
   logged?: true;
-}
-
-const TEXT_CHARACTERS = 200;
-
-/** What a statement came in: the text of its Query (latin1), or what was prepared. */
-export type Origin = string | Pick<Prepared, 'body'> | undefined;
-
-/** The whole text, as latin1. */
-export function textOf(origin: Origin): string {
-  if (origin === undefined || typeof origin === 'string') return origin ?? '';
-  return latin1(origin.body, 0, origin.body.indexOf(0));
-}
-
-const LONG_TEXT = 64 * 1024;
-const utf8 = (text: string): string => Buffer.from(text, 'latin1').toString('utf8');
-
-/** The SQL to show for a statement; `span`: its place in the text, where that is known. */
-export function textToShow(origin: Origin, span?: { readonly start: number; readonly end: number }): string {
-  const text = textOf(origin);
-  // Of a long one the beginning has to do: to find the place of a statement, all that is before it must be decoded.
-  if (span === undefined || span.start > LONG_TEXT)
-    return utf8(text.slice(0, 8 * TEXT_CHARACTERS))
-      .trim()
-      .slice(0, TEXT_CHARACTERS);
-  const until = 4 * (span.start + 8 * TEXT_CHARACTERS);
-  return utf8(text.slice(0, until)).slice(span.start, span.end).trim().slice(0, TEXT_CHARACTERS);
 }
 
 /** The pin that an effect causes; effects that are not here leave nothing that a pin is needed for. */
@@ -76,28 +48,6 @@ const MAY_END: ReadonlyMap<EffectKind, PinReason | undefined> = new Map<EffectKi
   ['deallocate', 'prepare'],
   ['discard_all', undefined],
   ['discard_temp', 'temp'],
-]);
-
-/** DDL that can take something temporary away, and whatever hides behind a comment or another statement. */
-export const MAY_DROP = /^\s*(?:drop|reassign)\b|--|\/\*|;./is;
-/** A block of code that may change definitions. */
-export const MAY_DEFINE = /\b(?:create|alter|drop|execute)\b/i;
-
-/** Kinds of statements that can draw from a sequence. */
-export const MAY_DRAW: ReadonlySet<string> = new Set([
-  'select',
-  'insert',
-  'update',
-  'delete',
-  'merge',
-  'copy',
-  'explain',
-  'execute',
-  'call',
-  'do',
-  'fetch',
-  'ddl',
-  'other',
 ]);
 
 /** Kinds that DISCARD ALL does not undo, or not wholly: the connection is closed. */

@@ -11,7 +11,10 @@ export interface Circumstances {
   readonly request: Request;
   readonly identity: { readonly database: string };
   readonly status: number;
-  readonly state: { readonly pinned: boolean };
+  readonly state: { readonly pinned: boolean; readonly policy: { readonly defersBegin: boolean } };
+  /** Nothing more belongs to the request. */
+  readonly complete: boolean;
+  readonly heldBack: { readonly any: boolean; readonly pays: boolean };
   readonly output: Pick<Output, 'reported'>;
   /** Where the server is that the session holds. */
   readonly target: Target | undefined;
@@ -23,7 +26,10 @@ const plainPlans = new Map<string, Plan>();
 /** `database` undefined: it is gone, and the session still holds a server of it. */
 export function planOf(session: Circumstances, database: Database | undefined, place: Place): Plan {
   const { request, identity, target } = session;
-  if (database === undefined || (database.kind === 'plain' && database.reads === undefined)) return plainPlan(identity.database, target);
+  const holdsBegin = target === undefined && mayHoldBegin(session);
+  if (database === undefined || (database.kind === 'plain' && database.reads === undefined && !holdsBegin)) {
+    return plainPlan(identity.database, target);
+  }
   const asked = request.asked().map(({ facts, operands }) => ({ facts, operands: operands ?? UNBOUND }));
   const catalog = place.catalog(identity.database);
   const view = {
@@ -31,10 +37,17 @@ export function planOf(session: Circumstances, database: Database | undefined, p
     pinned: session.state.pinned,
     clientEncoding: readingOf(session.output.reported).encoding,
     readOnly: false,
+    holdsBegin,
     ...(target === undefined ? {} : { held: target }),
     ...(catalog === undefined ? {} : { catalog }),
   };
   return routeAll(asked, database, view, { describeOnly: request.describesOnly });
+}
+
+/** A transaction that is held back, or one that may be from here on. */
+function mayHoldBegin({ request, status, state, complete, heldBack }: Circumstances): boolean {
+  if (!complete) return false;
+  return status === STATUS_IDLE ? heldBack.pays && state.policy.defersBegin && request.verb === 'begin' : heldBack.any;
 }
 
 /** A database with one kind of host has one plan. */

@@ -3,12 +3,12 @@
  * complete with a Query, a Sync or a FunctionCall; Flush, a large frame or a full buffer send what is there so far and the exchange stays
  * open. Decides nothing.
  */
-import type { BoundValue, Facts, Operands } from '../../routing/index.ts';
+import type { BoundValue, Facts, Operands, Verb } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Shape } from '../server/shape.ts';
 import * as code from '../wire/codes.ts';
 import { bindNames, boundParameters, executeBody, latin1, namedTarget, parseBody, queryText } from '../wire/read.ts';
-import type { Reading, StatementNames, Text, Texts } from './statements.ts';
+import { keepable, LARGE, type Reading, type StatementNames, type Text, type Texts } from './statements.ts';
 
 /** One frame of the request, at [start, end) of its bytes. */
 export interface Item {
@@ -49,7 +49,7 @@ export class Request {
   readonly #parsed = new Map<string, Prepared | undefined>();
   readonly #bound = new Map<string, Prepared | undefined>();
   /** The first statement: its text, or what was prepared. */
-  about: string | Prepared | undefined;
+  about: string | Pick<Prepared, 'body'> | undefined;
   /** What the text of the next frame is, of that length, where it had to be read elsewhere. */
   foreknown: { readonly text: Text; readonly length: number } | undefined;
   /** The Facts of a Query. */
@@ -81,13 +81,19 @@ export class Request {
     this.#bound.clear();
     this.executed.length = 0;
     this.executedFrom.length = 0;
-    if (this.bytes.length > 4 * GATHER_LIMIT) this.bytes = Buffer.allocUnsafe(1024);
+    this.#release();
+  }
+
+  /** Large buffers are used once: what was sent or prepared from them is a view. */
+  #release(): void {
+    if (this.bytes.length > LARGE) this.bytes = Buffer.allocUnsafe(1024);
   }
 
   /** After a part was sent while the exchange stays open: its frames are gone, what was named stays known. */
   sent(): void {
     this.items = [];
     this.length = 0;
+    this.#release();
     this.executed.length = 0;
     this.executedFrom.length = 0;
   }
@@ -106,6 +112,19 @@ export class Request {
   /** Facts of all that is executed here. */
   facts(): readonly Facts[] {
     return this.simple === undefined ? this.executed.filter((facts) => facts !== undefined) : [this.simple];
+  }
+
+  /** The command word of the only statement that is executed here; undefined where there are several or none. */
+  get verb(): Verb | undefined {
+    const facts = this.simple ?? (this.executed.length === 1 ? this.executed[0] : undefined);
+    return facts?.statements.length === 1 ? facts.statements[0]!.verb : undefined;
+  }
+
+  /** Something that is executed here may have an effect on the session. */
+  get hasEffects(): boolean {
+    if (this.simpleShape !== undefined) return this.simpleShape.hasEffects;
+    for (const prepared of this.executedFrom) if (prepared === undefined || prepared.shape.hasEffects) return true;
+    return this.isFunctionCall || this.simple !== undefined;
   }
 
   get isFunctionCall(): boolean {
@@ -142,6 +161,11 @@ export class Request {
   #copy(chunk: Buffer, start: number, end: number): number {
     const at = this.length;
     const needed = at + end - start;
+    if (at === 0 && start === 0 && end === chunk.length && end > LARGE) {
+      this.bytes = chunk;
+      this.length = end;
+      return 0;
+    }
     if (needed > this.bytes.length) {
       const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.bytes.length));
       this.bytes.copy(grown, 0, 0, at);
@@ -155,12 +179,11 @@ export class Request {
   #decode(type: number, start: number, end: number, reading: Reading, byValues: boolean): Item {
     switch (type) {
       case code.QUERY: {
-        const text = queryText(this.bytes, start, end);
-        if (text !== undefined) {
-          const known = this.#foretold(end - start);
-          this.#query(known ?? (byValues ? this.#texts.textOf(text, reading) : this.#texts.shapedTextOf(text, reading)));
-        }
-        this.about = text;
+        const known = this.#foretold(end - start);
+        const text = known === undefined ? queryText(this.bytes, start, end) : undefined;
+        if (known !== undefined) this.#query(known);
+        else if (text !== undefined) this.#query(byValues ? this.#texts.textOf(text, reading) : this.#texts.shapedTextOf(text, reading));
+        this.about = known === undefined ? text : { body: keepable(this.bytes.subarray(start + 5, end)) };
         return { type, start, end };
       }
       case code.PARSE:
@@ -200,11 +223,12 @@ export class Request {
   }
 
   #parse(start: number, end: number, reading: Reading): Item {
-    const body = parseBody(this.bytes, start, end);
+    const known = this.#foretold(end - start);
+    const body = parseBody(this.bytes, start, end, known === undefined);
     if (body === undefined) return { type: code.PARSE, start, end };
-    const text = this.#foretold(end - start) ?? this.#texts.textOf(body.text, reading);
-    this.about ??= body.text;
+    const text = known ?? this.#texts.textOf(body.text, reading);
     const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end), reading);
+    this.about ??= known === undefined ? body.text : prepared;
     // A name in use stays what it was: the server will refuse the second Parse.
     if (body.name === '' || this.#statement(body.name) === undefined) this.#parsed.set(body.name, prepared);
     return { type: code.PARSE, start, end, name: body.name, rest: body.afterName, prepared };

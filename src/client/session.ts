@@ -15,14 +15,15 @@
 import type { Plan, Target } from '../../routing/index.ts';
 import type { ClientExchange, ExchangeClient } from '../relay/exchange.ts';
 import { failTransaction, letGo, trimPrepared } from '../server/cleaning.ts';
-import type { ConnectFailure } from '../server/connect.ts';
 import type { Lost } from '../server/exchange.ts';
 import type { Reported } from '../server/reported.ts';
 import type { Holder, Server } from '../server/server.ts';
 import type { Channel } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
-import { errorResponse, type MessageFields, noticeResponse, readyForQuery } from '../wire/write.ts';
+import { errorResponse, type MessageFields, readyForQuery } from '../wire/write.ts';
+import { acquireServer } from './acquire.ts';
+import { beginAlone } from './begin-alone.ts';
 import { forgetHere } from './forget.ts';
 import { giveBack } from './give-back.ts';
 import { HeldBack } from './held-back.ts';
@@ -41,18 +42,17 @@ import { Request } from './request.ts';
 import { Sharer, type SharerOwner } from './sharer.ts';
 import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
-import { Stay } from './stay.ts';
 
 export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient, SharerOwner {
   readonly identity: SessionIdentity;
   readonly state: SessionState;
   readonly channel: Channel;
-  readonly #place: Place;
+  readonly place: Place;
   readonly #watcher: SessionWatcher<Session>;
   readonly #input: Input;
   readonly request: Request;
   readonly #tally: Tally;
-  readonly #heldBack = new HeldBack();
+  readonly heldBack = new HeldBack();
   readonly #sharer: Sharer;
   #phase: Phase = IDLE;
   /** The server that is kept between exchanges, and where it is. */
@@ -60,7 +60,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   #heldTarget: Target | undefined;
   #plan: Plan | undefined;
   /** Nothing more belongs to the request that was dispatched. */
-  #complete = true;
+  complete = true;
   #status: number = code.STATUS_IDLE;
   readonly output: Output;
   /** Milliseconds of the clock: when the phase began, and the transaction. */
@@ -70,7 +70,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   constructor(place: Place, channel: Channel, watcher: SessionWatcher<Session>, identity: SessionIdentity, reported: Reported) {
     this.identity = identity;
     this.channel = channel;
-    this.#place = place;
+    this.place = place;
     this.#watcher = watcher;
     this.#tally = place.tally(identity.database);
     this.output = new Output(channel, this.#tally, identity.pid, reported);
@@ -116,13 +116,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   get isSharded(): boolean {
-    return this.#place.database(this.identity.database)?.kind === 'sharded';
+    return this.place.database(this.identity.database)?.kind === 'sharded';
   }
   flow(): void {
     this.#input.flow();
-  }
-  skipped(): void {
-    this.#ready();
   }
   get outputFull(): boolean {
     return this.#phase.at === 'active' && this.#phase.server.congested;
@@ -130,14 +127,18 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
 
   /** Sends the request on its way; `complete`: nothing more belongs to the exchange. */
   dispatch(complete: boolean): void {
-    const database = this.#place.database(this.identity.database);
+    const database = this.place.database(this.identity.database);
     if (database === undefined && this.#held === undefined) return this.fail(errors.databaseRemoved);
-    if (this.#held === undefined) this.state.policy = this.#place.policy(this.identity.database, this.identity.user);
-    this.#complete = complete;
+    if (this.#held === undefined) this.state.policy = this.place.policy(this.identity.database, this.identity.user);
+    this.complete = complete;
+    this.heldBack.followed(this.place.clock.nowMs());
+    if (this.#status === code.STATUS_FAILED && this.#held === undefined && !HeldBack.mayFollowFailure(this.request)) {
+      return this.refuse(errors.transactionAborted);
+    }
     const alone = complete && this.#held === undefined && this.#status === code.STATUS_IDLE;
     const forgotten = alone ? forgetHere(this.request, this.state, this.output.reported) : undefined;
     if (forgotten !== undefined) return this.#answerHere(forgotten);
-    const plan = refusalOf(this.request, this.state) ?? planOf(this, database, this.#place);
+    const plan = refusalOf(this.request, this.state) ?? planOf(this, database, this.place);
     this.#plan = plan;
     switch (plan.kind) {
       case 'one':
@@ -151,29 +152,16 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   #acquire(target: Target, alone = this.#held !== undefined): void {
-    const mayShare = !alone && this.#complete && this.#status === code.STATUS_IDLE && this.state.policy.pipeline;
+    const mayShare = !alone && this.complete && this.#status === code.STATUS_IDLE && this.state.policy.pipeline;
     const wish = mayShare ? this.#sharer.wish(target) : undefined;
     if (!mayShare && (!alone || this.#held !== undefined)) this.#sharer.forget();
     if (this.#held !== undefined) return this.#start(this.#held, this.#heldTarget ?? target);
-    const stay = new Stay(this.state.label, this.state.sequenceServer, wish, this.#place.clock, this.state.policy.queryWaitMs, {
-      granted: (server, waitedMs) => {
-        this.#place.waited(this.identity.database, waitedMs);
-        this.#tally.waitMs += waitedMs;
-        this.#start(server, target);
-        this.#input.resume();
-      },
-      refused: (why) => this.#noServer(why),
-      notify: () => this.output.send(noticeResponse(errors.queued)),
+    const got = acquireServer(this, target, wish, (server) => {
+      this.#start(server, target);
+      this.#input.resume();
     });
-    const got = this.#place.acquire(target, this.identity.credentials, stay);
-    if ('leave' in got) this.#enter({ at: 'waiting', line: got, stay });
+    if ('at' in got) this.enter(got);
     else this.#start(got, target);
-  }
-
-  #noServer(why: ConnectFailure | 'timeout'): void {
-    if (why === 'timeout') return this.fail(errors.queryWaitTimeout);
-    if (why.frame !== undefined) this.output.send(why.frame);
-    this.fail(why.frame === undefined ? (why.error ?? errors.connectFailed) : undefined, why.reason);
   }
 
   /** The exchange goes to the server: what the server lacks first, in the same write. */
@@ -184,26 +172,31 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
       return this.#acquire(target, true);
     }
     this.output.answerBytes = 0;
-    const now = this.#place.clock.nowMs();
+    const now = this.place.clock.nowMs();
     const fresh = this.#held === undefined;
-    if (fresh) this.#tally.assignments += 1;
     if (this.#status === code.STATUS_IDLE) this.transactionSinceMs = now;
-    server.holder = this;
-    this.#held = server;
-    this.#heldTarget = target;
+    this.hold(server, target);
     const active = launch(server, {
       client: this,
       request: this.request,
       id: this.identity.id,
       state: this.state,
-      complete: this.#complete,
+      complete: this.complete,
       label: fresh ? this.state.label : undefined,
-      heldBack: this.#heldBack.take(),
+      heldBack: this.heldBack.take(),
       maxPrepared: this.state.policy.maxPreparedStatements,
+      autoPrepare: this.state.policy.autoPrepare,
       nowMs: now,
     });
-    this.#enter(active);
+    this.enter(active);
     this.sendMore(active);
+  }
+
+  hold(server: Server, target: Target): void {
+    if (this.#held === undefined) this.#tally.assignments += 1;
+    server.holder = this;
+    this.#held = server;
+    this.#heldTarget = target;
   }
 
   sendMore({ server, exchange, translation }: Active): void {
@@ -214,9 +207,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   #holdBack(plan: Extract<Plan, { kind: 'transaction' }>): void {
-    if (plan.verb === 'begin') this.transactionSinceMs = this.#place.clock.nowMs();
+    if (plan.verb === 'begin') this.transactionSinceMs = this.place.clock.nowMs();
     this.#count('ok', 0);
-    this.#answerHere(this.#heldBack.answer(plan.verb, this.request, this.state.names, this.#status));
+    this.#answerHere(this.heldBack.answer(plan.verb, this.request, this.state.names, this.#status));
+    if (plan.verb === 'begin' && !this.isSharded) this.heldBack.waitNoLonger(() => beginAlone(this, this.heldBack));
   }
 
   #answerHere({ frames, status, reported }: LocalAnswer): void {
@@ -224,20 +218,23 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     this.output.reported = reported ?? this.output.reported;
     this.output.send(frames);
     this.request.clear();
-    this.#enter(IDLE);
+    this.enter(IDLE);
   }
 
   /** Answers the request under way with an error; an open transaction fails with it, as for any error. */
   refuse(error: MessageFields): void {
-    const skip = !this.request.isSimple && !this.#complete;
+    const skip = !this.request.isSimple && !this.complete;
     this.request.clear();
     this.output.send(errorResponse(error));
-    const done = (): void => (skip ? this.#enter(SKIPPING) : this.#ready());
-    if (this.#status === code.STATUS_IDLE) return done();
-    this.#status = code.STATUS_FAILED;
-    if (this.#held === undefined) return done();
-    const server = this.#held;
-    this.#enter({ at: 'waiting', line: { leave: () => server.close('refused statement in a transaction') } });
+    const done = (): void => {
+      if (!skip) return this.ready();
+      this.enter(SKIPPING);
+      this.#input.resume();
+    };
+    const server = this.#status === code.STATUS_IDLE ? undefined : this.#held;
+    if (this.#status !== code.STATUS_IDLE) this.#status = code.STATUS_FAILED;
+    if (server === undefined) return done();
+    this.enter({ at: 'waiting', line: { leave: () => server.close('refused statement in a transaction') } });
     failTransaction(server, (status) => {
       if (this.#phase.at === 'closed') return;
       if (status === 0) return this.fail(errors.serverCrashed);
@@ -261,7 +258,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     this.#input.resume();
   }
   answered(exchange: ClientExchange, server: Server, status: number): void {
-    const now = this.#place.clock.nowMs();
+    const now = this.place.clock.nowMs();
     const ms = now - exchange.startedMs;
     this.#count(exchange.failed ? 'error' : 'ok', ms);
     this.#tally.queries += 1;
@@ -279,7 +276,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
 
   /** What the statement did to the session is found out before the client hears that it is done. */
   #settle(server: Server): void {
-    this.#enter({ at: 'waiting', line: { leave: () => server.close('client disconnect while server was not ready') } });
+    this.enter({ at: 'waiting', line: { leave: () => server.close('client disconnect while server was not ready') } });
     this.state.settle(server, this.#status, (ok) => {
       if (this.#phase.at === 'closed') return;
       if (!ok) return this.fail(errors.serverCrashed, 'session state could not be read back');
@@ -289,32 +286,34 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
 
   #done(server: Server): void {
     this.output.tellParameters(server);
-    if (this.#status === code.STATUS_IDLE && this.#held !== undefined) this.#transactionOver(server, this.#place.clock.nowMs());
-    this.#ready();
+    if (this.#status === code.STATUS_TRANSACTION && this.request.verb === 'begin') this.heldBack.begun(this.place.clock.nowMs());
+    if (this.#status === code.STATUS_IDLE && this.#held !== undefined) this.#transactionOver(server, this.place.clock.nowMs());
+    this.ready();
   }
 
-  #ready(): void {
+  /** The request is answered: ReadyForQuery, and on to the next. */
+  ready(): void {
     this.output.send(readyForQuery(this.#status));
     this.request.clear();
-    this.#enter(IDLE);
+    this.enter(IDLE);
     this.#input.resume();
   }
 
   // -- a query among those of other clients (`sharer.ts`) -----------------------------------------------------------------------------
 
   shared(server: Server): void {
-    this.#enter({ at: 'shared', server });
+    this.enter({ at: 'shared', server });
   }
   sharedDone(failed: boolean, ms: number): void {
     this.#count(failed ? 'error' : 'ok', ms);
-    this.#ready();
+    this.ready();
   }
   alone(): void {
     if (this.#plan?.kind === 'one') this.#acquire(this.#plan.target, true);
   }
 
   #count(outcome: ExchangeDone['outcome'], ms: number): void {
-    this.#place.exchangeDone({ session: this, plan: this.#plan, ms, outcome, about: this.request.about });
+    this.place.exchangeDone({ session: this, plan: this.#plan, ms, outcome, about: this.request.about });
   }
 
   #transactionOver(server: Server, nowMs: number): void {
@@ -324,7 +323,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     if (this.state.pinned || this.state.policy.mode === 'session') return;
     this.#held = undefined;
     this.#heldTarget = undefined;
-    giveBack(server, this.#sharer, { identity: this.identity, place: this.#place, state: this.state });
+    giveBack(server, this.#sharer, { identity: this.identity, place: this.place, state: this.state });
   }
 
   /** The server refused what must come before the client's statement: nobody gets it again. */
@@ -356,10 +355,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     this.#held?.resume();
     this.#sharer.drained();
   }
-  #enter(phase: Phase): void {
+  enter(phase: Phase): void {
     if (this.#phase.at === 'closed') return;
     this.#phase = phase;
-    this.sinceMs = this.#place.clock.nowMs();
+    this.sinceMs = this.place.clock.nowMs();
   }
 
   gone(error: Error | undefined): void {
@@ -380,7 +379,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     this.#input.stop();
     if (phase.at === 'waiting') phase.line.leave();
     else if (phase.at === 'shared') this.#sharer.leave();
-    else if (phase.at === 'active') this.#count(byUs ? 'lost' : 'canceled', this.#place.clock.nowMs() - phase.exchange.startedMs);
+    else if (phase.at === 'active') this.#count(byUs ? 'lost' : 'canceled', this.place.clock.nowMs() - phase.exchange.startedMs);
     const [server, { mode, resetAlways }] = [this.#held, this.state.policy];
     this.#held = undefined;
     const resetQuery = mode === 'session' || resetAlways ? this.state.policy.resetQuery : undefined;
@@ -392,9 +391,9 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
 
   /** A CancelRequest while the session has no server of its own: in line for one, or among others. */
   cancelUnheld(): void {
-    if (this.#phase.at === 'waiting' && this.#held === undefined) this.#phase.line.leave();
+    if (this.#phase.at === 'waiting' && (this.#held === undefined || this.#phase.reads === true)) this.#phase.line.leave();
     else if (this.#phase.at !== 'shared' || !this.#sharer.cancel()) return;
-    this.#enter(IDLE);
+    this.enter(IDLE);
     this.refuse(errors.queryCanceled);
   }
 }

@@ -3,7 +3,7 @@
  * are tracked (`tracked-settings.ts`), the rest pins (`pins.ts`); what no parser sees is found by an audit (`audit.ts`), which also finds out
  * when a pin has ended.
  */
-import { type Effect, type Facts, type PinReason, type StateKind, stateKindOf } from '../../routing/index.ts';
+import { type Effect, type PinReason, type StateKind, stateKindOf } from '../../routing/index.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
 import { InternalExchange } from '../server/exchange.ts';
 import type { Reported } from '../server/reported.ts';
@@ -16,26 +16,15 @@ import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, settingsIn
 import type { SessionIdentity } from './identity.ts';
 import type { Use, Verdict } from './known-code.ts';
 import { isOnlyUnloaded } from './library-settings.ts';
-import { AUDITED, EVEN_ON_ERROR, MAY_DEFINE, MAY_DRAW, MAY_DROP, type Origin, PIN_OF, type PinRecord, Pins, textOf, textToShow } from './pins.ts';
+import { AUDITED, EVEN_ON_ERROR, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
+import { FUNCTION_CALL, isStale, MAY_DEFINE, MAY_DRAW, MAY_DROP, NOTHING, type Origin, type Ran, textOf, textToShow } from './ran.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
-/** A statement that was executed. */
-type Ran = Pick<Facts['statements'][number], 'effects' | 'verb' | 'relations' | 'readOnly' | 'operators' | 'words' | 'start' | 'end'>;
-
-const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false, start: 0, end: 0 };
-/** A function called by its number is not looked up: it may be any. */
-const FUNCTION_CALL: Ran = { ...NOTHING, verb: 'call', effects: [{ kind: 'opaque' }] };
 /** Effects that set parameters back. */
 const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
-
-/** A statement that was prepared well enough cannot be used: somebody has changed a definition behind our back. */
-function isStale({ failed, sqlstate, owed }: ClientExchange): boolean {
-  if (!failed || (owed?.refused !== 'bind' && owed?.refused !== 'describe')) return false;
-  return sqlstate === '0A000' || sqlstate?.startsWith('42') === true;
-}
 
 /** One session's state, and the only one who changes it. */
 export class SessionState {
@@ -279,10 +268,15 @@ export class SessionState {
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
   #opaque(what: string, server: Server, request: Pick<Request, 'text'>): void {
     if (this.#ignores('opaque')) return;
-    // As long as something else pins, the server keeps it all, and the audit that ends that will find it.
-    if (this.policy.state.actions.opaque !== 'pin' && !this.#pins.lasting) this.#auditWanted = true;
     this.#suspect = what;
     for (const name of settingsIn(request.text ?? '')) this.#namedSettings.add(name);
+    const pins = this.policy.state.actions.opaque === 'pin';
+    // As long as something else pins, the server keeps it all, and the audit that ends that will find it.
+    if (!pins && this.#pins.lasting) {
+      server.label = undefined;
+      return;
+    }
+    if (!pins) this.#auditWanted = true;
     this.#pin('opaque', what, server);
   }
 

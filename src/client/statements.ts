@@ -2,13 +2,16 @@
  * Texts and names. `Texts` is the process-wide cache: statement text → Facts, and text with parameter types → the Prepared that all
  * sessions share. `StatementNames` is one session's own names for them, as the client knows them.
  *
- * Texts arrive as latin1 strings (one character for each byte). They are analyzed as UTF-8; a text that is not plain ASCII from a client
- * with an encoding in which a byte of a character can look like a quote or a backslash is not analyzed at all.
+ * Texts arrive as latin1 strings (one character for each byte). Short ones are read here and now (`read-text.ts`), long ones by the reader
+ * before they get here (`long-text.ts`).
  */
-import { analyze, type Facts, type ParserName } from '../../routing/index.ts';
+import type { Facts, ParserName } from '../../routing/index.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Reported } from '../server/reported.ts';
 import { Shape } from '../server/shape.ts';
+import { latin1 } from '../wire/read.ts';
+import { isAscii, readText, type TextReading } from './read-text.ts';
+import { Reader } from './reader.ts';
 
 /** What one text is. */
 export interface Text {
@@ -19,17 +22,15 @@ export interface Text {
   /** The statement with no declared parameter types and no such literals, the common case. */
   untyped: Prepared | undefined;
   typed: Map<string, Prepared> | undefined;
-  /** The generation of definitions in which they were prepared. */
+  /** The generation of definitions in which they were prepared, and when. */
   generation: number;
+  preparedAtMs: number;
   /** It stands for all texts that differ from it in numbers only, and only for what does not depend on them. */
   readonly shaped?: boolean;
 }
 
 /** How the text of a session must be read. */
-export interface Reading {
-  /** client_encoding, upper-case. */
-  readonly encoding: string;
-  readonly standardConformingStrings: boolean;
+export interface Reading extends TextReading {
   /** The parameters by which literals are read, in one string: what was prepared under others means something else. */
   readonly literals: string;
 }
@@ -55,37 +56,12 @@ export function readingOf(reported: Reported): Reading {
 
 /** Longer texts are analyzed each time: keeping them would cost more than it saves. */
 const CACHED_TEXT_LIMIT = 64 * 1024;
-/** Encodings in which the second byte of a character may be an ASCII one. */
-const UNSAFE_ENCODINGS = new Set(['SJIS', 'SHIFT_JIS_2004', 'BIG5', 'GBK', 'UHC', 'GB18030', 'JOHAB']);
-// biome-ignore lint/suspicious/noControlCharactersInRegex: plain ASCII is exactly this range
-const ASCII = /^[\x00-\x7f]*$/;
-
-const NOT_READABLE: Facts = Object.freeze({
-  understood: false,
-  params: 0,
-  statements: Object.freeze([
-    Object.freeze({
-      verb: 'other' as const,
-      start: 0,
-      end: 0,
-      readOnly: false,
-      relations: Object.freeze([]),
-      functions: Object.freeze([]),
-      operators: Object.freeze([]),
-      effects: Object.freeze([{ kind: 'opaque' as const }]),
-      opaque: "the client's encoding hides the text",
-    }),
-  ]),
-});
-
-/** Facts of a text that was never held whole. */
-export const TOO_LARGE: Facts = Object.freeze({
-  ...NOT_READABLE,
-  statements: Object.freeze([Object.freeze({ ...NOT_READABLE.statements[0]!, opaque: 'the statement is too large to be read' })]),
-});
-
 /** A string constant of any form. */
 const QUOTED = /'|\$(?!\d)/;
+
+function isCacheable(text: string, { standardConformingStrings, encoding }: Reading): boolean {
+  return text.length <= CACHED_TEXT_LIMIT && standardConformingStrings && (encoding === 'UTF8' || isAscii(text));
+}
 
 const SHAPED_TEXT_LIMIT = 4096;
 const NOT_SHAPED = /['"$\\]|--|\/\*/;
@@ -96,7 +72,17 @@ function isShaped({ verb, effects, opaque }: Facts['statements'][number]): boole
   return SHAPED_VERBS.has(verb) && effects.length === 0 && opaque === undefined;
 }
 
+/** Requests with more bytes lie in a buffer that nobody writes to again. */
+export const LARGE = 256 * 1024;
+
+/** Bytes of a request, to be kept. */
+export function keepable(bytes: Buffer): Buffer {
+  return bytes.length > LARGE ? bytes : Buffer.from(bytes);
+}
+
 let nextName = 1;
+/** After so long a text is prepared anew: a definition may have been changed by others than us, and with it the types of parameters. */
+const PREPARED_MS = 60_000;
 
 /** The cache. Bounded by two generations: what was used since the last turn-over survives it. */
 export class Texts {
@@ -104,12 +90,17 @@ export class Texts {
   #old = new Map<string, Text>();
   readonly #limit: () => number;
   readonly #parser: () => ParserName;
+  readonly #nowMs: () => number;
+  /** Reads texts that are too long for the event loop. */
+  readonly reader: Reader;
   hits = 0;
   misses = 0;
 
-  constructor(limit: () => number, parser: () => ParserName) {
+  constructor(limit: () => number, parser: () => ParserName, nowMs: () => number) {
+    this.#nowMs = nowMs;
     this.#limit = limit;
     this.#parser = parser;
+    this.reader = new Reader(parser);
   }
 
   get size(): number {
@@ -133,8 +124,10 @@ export class Texts {
    * Parse message (copied when new).
    */
   prepared(text: Text, types: readonly number[], body: Buffer, { literals }: Reading): Prepared {
-    if (text.generation !== this.#generation) {
+    const now = this.#nowMs();
+    if (text.generation !== this.#generation || now - text.preparedAtMs > PREPARED_MS) {
       text.generation = this.#generation;
+      text.preparedAtMs = now;
       text.untyped = undefined;
       text.typed = undefined;
     }
@@ -167,21 +160,41 @@ export class Texts {
     return found;
   }
 
+  /** Length up to which texts are kept. */
+  get cachedLimit(): number {
+    return CACHED_TEXT_LIMIT;
+  }
+
+  /** Whether the text at [start, end) is kept. */
+  knows(bytes: Buffer, start: number, end: number, reading: Reading): boolean {
+    if (end - start > CACHED_TEXT_LIMIT) return false;
+    const text = latin1(bytes, start, end);
+    const kept = isCacheable(text, reading) ? (this.#young.get(text) ?? this.#old.get(text)) : undefined;
+    return kept !== undefined && kept.shaped !== true;
+  }
+
+  /** What a text is that the reader has read; `text` undefined: too long to be kept. */
+  learn(text: string | undefined, reading: Reading, facts: Facts): Text {
+    const found = this.#newText(text, facts);
+    this.misses += 1;
+    if (text !== undefined && isCacheable(text, reading)) this.#keep(text, found);
+    return found;
+  }
+
   #older(text: string, reading: Reading): Text {
-    const cacheable =
-      text.length <= CACHED_TEXT_LIMIT && reading.standardConformingStrings && (reading.encoding === 'UTF8' || ASCII.test(text));
+    const cacheable = isCacheable(text, reading);
     const kept = cacheable ? this.#old.get(text) : undefined;
     const old = kept?.shaped === true ? undefined : kept;
     if (old !== undefined) this.hits += 1;
     else this.misses += 1;
-    const found = old ?? this.#newText(text, reading);
+    const found = old ?? this.#newText(text, readText(text, reading, this.#parser()));
     if (cacheable) this.#keep(text, found);
     return found;
   }
 
-  #newText(text: string, reading: Reading): Text {
-    const facts = this.#analyze(text, reading);
-    return { facts, shape: new Shape(facts), quoted: QUOTED.test(text), untyped: undefined, typed: undefined, generation: this.#generation };
+  #newText(text: string | undefined, facts: Facts): Text {
+    const quoted = text === undefined || QUOTED.test(text);
+    return { facts, shape: new Shape(facts), quoted, untyped: undefined, typed: undefined, generation: this.#generation, preparedAtMs: 0 };
   }
 
   #keep(text: string, found: Text): void {
@@ -190,14 +203,6 @@ export class Texts {
       this.#young = new Map();
     }
     this.#young.set(text, found);
-  }
-
-  #analyze(text: string, reading: Reading): Facts {
-    const options = { standardConformingStrings: reading.standardConformingStrings };
-    if (ASCII.test(text)) return analyze(text, this.#parser(), options);
-    if (UNSAFE_ENCODINGS.has(reading.encoding)) return NOT_READABLE;
-    const decoded = reading.encoding === 'UTF8' ? Buffer.from(text, 'latin1').toString('utf8') : text;
-    return analyze(decoded, this.#parser(), options);
   }
 }
 
@@ -219,7 +224,7 @@ function preparedOf(text: Text, types: readonly number[], body: Buffer, literals
 function newPrepared({ facts, shape }: Text, types: readonly number[], body: Buffer): Prepared {
   const name = Buffer.from(`${NAME_PREFIX}${nextName}\0`, 'latin1');
   nextName += 1;
-  return { name, body: Buffer.from(body), facts, shape, types };
+  return { name, body: keepable(body), facts, shape, types, uses: 0 };
 }
 
 /** One session's statement names, its unnamed statement, and which statement each open portal came from. */

@@ -26,6 +26,20 @@ const REFUSED = Buffer.from('shardyard refused this statement\0\0\0');
 /** A statement that lives for the moment. */
 const PROBE = Buffer.from(`${NAME_PREFIX}probe\0`);
 
+export interface TranslationOptions {
+  /** Statements that a server keeps (max_prepared_statements). */
+  readonly limit: number;
+  /** Unnamed statements that come again are prepared under a name of ours. */
+  readonly autoPrepare: boolean;
+  readonly owed: OwedList | undefined;
+  readonly renamed: Renamed | undefined;
+}
+
+/** An unnamed statement that is worth a name of ours: it has come before, and nothing can go wrong with it later that would not without. */
+function isWorthAName(prepared: Prepared): boolean {
+  return prepared.uses > 1 && prepared.shape.preparable;
+}
+
 /** Sends the requests of one exchange to one server. With an owed list every answer is accounted for; without one everything goes as it is. */
 export class Translation {
   readonly #server: Server;
@@ -33,29 +47,32 @@ export class Translation {
   readonly #limit: number;
   readonly #owed: OwedList | undefined;
   readonly #renamed: Renamed | undefined;
+  readonly #autoPrepare: boolean;
   /** Something was executed, and may have begun a transaction. */
   #executes = false;
   #bytes: Buffer = UNNAMED;
   /** Up to where `#bytes` has been sent. */
   #from = 0;
 
-  /** `limit`: statements that a server keeps (max_prepared_statements). No `owed` list: every request to come is plain. */
-  constructor(server: Server, names: StatementNames, limit: number, owed: OwedList | undefined, renamed?: Renamed) {
+  /** No `owed` list: every request to come is plain. */
+  constructor(server: Server, names: StatementNames, { limit, autoPrepare, owed, renamed }: TranslationOptions) {
     this.#server = server;
     this.#names = names;
     this.#limit = limit;
     this.#owed = owed;
     this.#renamed = renamed;
+    this.#autoPrepare = autoPrepare;
   }
 
   /** Can the request go as it is: no statement name, no unnamed statement that this server lacks? */
-  static isPlain(request: Request, server: Server, names: StatementNames): boolean {
+  static isPlain(request: Request, server: Server, names: StatementNames, autoPrepare: boolean): boolean {
     let unnamed = names.unnamed;
     let onServer = server.unnamed;
     for (const [at, item] of request.items.entries()) {
       if (item.target === code.TARGET_PORTAL || item.name === undefined) continue;
       // Only of a Parse that comes first is it known, without a list, whether an error left it undone.
       if (item.name !== '' || (item.type === code.PARSE && at > 0)) return false;
+      if (autoPrepare && item.prepared !== undefined && isWorthAName(item.prepared)) return false;
       if (item.type === code.PARSE) unnamed = onServer = item.prepared;
       else if (item.type === code.CLOSE) return false;
       else if (unnamed === undefined || unnamed !== onServer) return false;
@@ -141,9 +158,14 @@ export class Translation {
   #unnamed(item: Item, to: OwedTo): void {
     const names = this.#names;
     const server = this.#server;
+    const prepared = item.type === code.PARSE ? item.prepared : names.unnamed;
+    if (this.#autoPrepare && this.#owed !== undefined && item.type !== code.CLOSE && prepared !== undefined && isWorthAName(prepared)) {
+      return this.#unnamedByName(item, prepared);
+    }
     if (item.type === code.PARSE) {
       const undo = this.#restoreUnnamed();
-      names.unnamed = server.unnamed = item.prepared;
+      if (prepared !== undefined) prepared.uses += 1;
+      names.unnamed = server.unnamed = prepared;
       return this.#owe({ to, undo });
     }
     if (item.type !== code.CLOSE) {
@@ -153,6 +175,16 @@ export class Translation {
     const undo = this.#restoreUnnamed();
     names.unnamed = server.unnamed = undefined;
     this.#owe({ to, undo });
+  }
+
+  /** The client's unnamed statement has a name of ours on servers. */
+  #unnamedByName(item: Item, prepared: Prepared): void {
+    this.#flushTo(item.start);
+    this.#from = item.end;
+    if (item.type !== code.PARSE) return this.#useNamed(item, prepared);
+    const undo = this.#restoreUnnamed();
+    this.#names.unnamed = prepared;
+    this.#parseUnlessThere(prepared, undo);
   }
 
   /** A Parse that is refused takes the unnamed statement away; one that is passed over leaves it. */
@@ -189,6 +221,10 @@ export class Translation {
     const undo = () => {
       if (this.#names.named.get(name) === prepared) this.#names.named.delete(name);
     };
+    this.#parseUnlessThere(prepared, undo);
+  }
+
+  #parseUnlessThere(prepared: Prepared, undo: (refused: boolean) => void): void {
     if (this.#server.prepared.use(prepared)) {
       if (this.#server.status !== code.STATUS_FAILED) return this.#owe({ to: 'nothing', give: parseComplete, undo });
       // In a failed transaction most statements are refused, and only the server knows which: it is asked in earnest.
@@ -243,16 +279,16 @@ export class Translation {
     if (!this.#server.prepared.use(prepared)) this.#prepare(prepared, () => {}, true);
   }
 
-  #prepare(prepared: Prepared, undo: () => void, absorb: boolean): void {
+  #prepare(prepared: Prepared, undo: (refused: boolean) => void, absorb: boolean): void {
     const set = this.#server.prepared;
     set.add(prepared);
     this.#server.send(frame(code.PARSE, [prepared.name, prepared.body]));
     this.#owe({
       to: 'parse',
       absorb,
-      undo: () => {
+      undo: (refused) => {
         set.delete(prepared);
-        undo();
+        undo(refused);
       },
     });
     // In a transaction nothing is taken away: should it fail, nothing could be put back.

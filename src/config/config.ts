@@ -33,6 +33,7 @@ export interface DatabaseEntry extends StateKeys {
   readonly pipeline_width?: number;
   readonly pipeline_depth?: number;
   readonly auto_prepare?: 'off' | 'on';
+  readonly defer_begin?: 'off' | 'on';
   /** Forced user: every client gets server connections of this one. */
   readonly user?: string;
   readonly password?: string;

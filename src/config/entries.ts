@@ -89,6 +89,7 @@ const databaseKeys: Readonly<Record<string, Parse>> = {
   pipeline_width: limit,
   pipeline_depth: limit,
   auto_prepare: oneOf('off', 'on'),
+  defer_begin: oneOf('off', 'on'),
   ...stateKeys,
 };
 /** Names of the keys of a line of [databases]. */
@@ -99,6 +100,7 @@ const shardedKeys = new Set([
   'shards',
   'pipeline',
   'auto_prepare',
+  'defer_begin',
   'pool_mode',
   'max_db_client_connections',
   'query_wait_timeout',

@@ -991,6 +991,15 @@ export const settingsTable = {
     implemented: true,
     doc: 'Unnamed statements of the extended protocol that come again are prepared once on each server connection (with max_prepared_statements above 0).',
   },
+  defer_begin: {
+    type: 'enum',
+    default: 'on',
+    values: ['off', 'on'],
+    reloadable: true,
+    group: 'shardyard',
+    implemented: true,
+    doc: 'BEGIN is answered at once and travels with the first statement of its transaction, or alone when that takes longer than a moment (transaction mode).',
+  },
   health_check_period: {
     type: 'seconds',
     default: '5',

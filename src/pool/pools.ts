@@ -212,9 +212,14 @@ export class Pools {
     const found = this.#pools.get(key);
     if (found !== undefined) return found;
     const request = this.#loginFor(entry, login);
+    let known: { readonly config: Config; readonly policy: PoolPolicy } | undefined;
     const pool = new Pool({
       clock: this.#parts.clock,
-      policy: () => this.#policy(this.#parts.entry(entry.name) ?? entry, user),
+      policy: () => {
+        const config = this.#parts.config();
+        if (known?.config !== config) known = { config, policy: this.#policy(this.#parts.entry(entry.name) ?? entry, user, config) };
+        return known.policy;
+      },
       connect: (owner) => this.#connect(entry.name, host, request, owner),
       check: (done) => new InternalExchange((_, outcome) => done(outcome.ok)),
       budgets: [this.#databaseBudget(entry.name), this.#userBudget(user)],
@@ -246,8 +251,7 @@ export class Pools {
   }
 
   /** User before database before global, as in PgBouncer; min_pool_size and server_lifetime: database before global. */
-  #policy(entry: DatabaseEntry, userName: string): PoolPolicy {
-    const { settings, users } = this.#parts.config();
+  #policy(entry: DatabaseEntry, userName: string, { settings, users }: Config): PoolPolicy {
     const user = users.get(userName);
     const check = settings.server_check_query;
     return {

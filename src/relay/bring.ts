@@ -12,12 +12,34 @@ import type { ClientExchange } from './exchange.ts';
 
 /** `label`: the settings that must hold; undefined where the server is held and carries what the session did to it. */
 export function bring(server: Server, exchange: ClientExchange, label: Label | undefined, heldBack: readonly Buffer[]): void {
-  if (label !== undefined && (server.label !== label || withoutIdentity(label) !== label)) {
-    const frames = replayFrames(server.label === label ? withoutIdentity(label) : server.label, label);
-    server.label = label;
-    inFront(server, exchange, frames);
-  }
+  for (const frames of lacking(server, label)) inFront(server, exchange, frames);
   for (const frame of heldBack) inFront(server, exchange, frame);
+}
+
+/** The replay that gives a server the label, if it needs one; it has it from then on. */
+function lacking(server: Server, label: Label | undefined): readonly Buffer[] {
+  if (label === undefined || (server.label === label && withoutIdentity(label) === label)) return [];
+  const frames = replayFrames(server.label === label ? withoutIdentity(label) : server.label, label);
+  server.label = label;
+  return [frames];
+}
+
+/** Settings and what was held back go to a server alone; `done` is told when all of it is answered, and whether it was taken. */
+export function bringAlone(server: Server, label: Label, heldBack: readonly Buffer[], done: (ok: boolean) => void): void {
+  const all = [...lacking(server, label), ...heldBack];
+  let left = all.length;
+  let ok = true;
+  for (const frames of all) {
+    server.enqueue(
+      new InternalExchange((_, outcome) => {
+        left -= 1;
+        ok &&= outcome.ok;
+        if (left === 0) done(ok);
+      }),
+    );
+    server.send(frames);
+  }
+  server.unnamed = undefined;
 }
 
 /** A statement that the exchange's SQL names is prepared in front of it, unless the server has it. */

@@ -15,6 +15,8 @@ export interface Prepared {
   readonly shape: Shape;
   /** Declared type of each parameter, 0 where the server is to find it out. */
   readonly types: readonly number[];
+  /** How often it was parsed without a name. */
+  uses: number;
 }
 
 /** Names that we give on servers. A client's own name that begins so is never sent as it is. */

@@ -5,7 +5,7 @@
  * Time is what the server needed once it was their turn, so a queue in front of them does not make them slow; it is remembered with more weight
  * on what was lately, so that a shape which has become slow is no longer shared, and one that was slow by chance is again.
  */
-import { type Facts, type SharingNeeds, sharingDependsOn, whyExclusive } from '../../routing/index.ts';
+import { type Facts, mayBePrepared, type SharingNeeds, sharingDependsOn, whyExclusive } from '../../routing/index.ts';
 
 /** Mean and spread up to which nobody minds to wait behind it, in milliseconds. */
 const QUICK_MS = 10;
@@ -28,6 +28,10 @@ interface Clearance {
 export class Shape {
   /** Why it needs a connection of its own, whatever the catalog says; undefined when it may share. */
   readonly whyExclusive: string | undefined;
+  /** An unnamed statement of this shape may be prepared under a name of ours, whatever transaction it runs in. */
+  readonly preparable: boolean;
+  /** Some statement of it has an effect on the session, or may have. */
+  readonly hasEffects: boolean;
   readonly #facts: Facts;
   readonly #clearances = new Map<string, Clearance | 'asked'>();
   /** To prepare it gave a notice (a name too long): each Parse must, so it is not prepared for all. */
@@ -40,6 +44,8 @@ export class Shape {
   constructor(facts: Facts) {
     this.#facts = facts;
     this.whyExclusive = whyExclusive(facts);
+    this.preparable = mayBePrepared(facts);
+    this.hasEffects = !facts.understood || facts.statements.some(({ effects }) => effects.length > 0);
   }
 
   /** A run is over: `ms` that the server worked on it, `bytes` of its answer. */

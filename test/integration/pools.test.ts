@@ -248,7 +248,7 @@ describe('pools', () => {
   });
 
   it('a clean server goes to the client whose settings it has', async () => {
-    await start('pool_mode = transaction');
+    await start('pool_mode = transaction\nleak_sentinel = 0');
     const german = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres', parameters: { datestyle: 'German' } });
     const plain = await connect();
     await german.query('begin');
