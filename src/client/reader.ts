@@ -39,6 +39,7 @@ export interface Turn {
 /** One thread and the line in front of it. */
 class Lane {
   readonly #parser: () => ParserName;
+  readonly #failed: (error: Error) => void;
   readonly #large: boolean;
   readonly #line: Waiting[] = [];
   #thread: Worker | undefined;
@@ -48,8 +49,9 @@ class Lane {
   #parts: unknown[] = [];
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(parser: () => ParserName, large: boolean) {
+  constructor(parser: () => ParserName, failed: (error: Error) => void, large: boolean) {
     this.#parser = parser;
+    this.#failed = failed;
     this.#large = large;
   }
 
@@ -84,13 +86,12 @@ class Lane {
   #reading = false;
 
   #launch(): Worker {
-    const thread = new Worker(THREAD, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, stdin: false });
+    const thread = new Worker(THREAD, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, execArgv: [] });
     thread.unref();
     thread.on('message', (part: ReadPart) => {
       if (this.#thread === thread) this.#take(part);
     });
-    // Told of by the exit that follows.
-    thread.on('error', () => {});
+    thread.on('error', (error) => this.#failed(error));
     thread.on('exit', () => {
       if (this.#thread !== thread) return;
       this.#thread = undefined;
@@ -147,10 +148,13 @@ class Lane {
 export class Reader {
   readonly #small: Lane;
   readonly #large: Lane;
+  /** Told when a thread ends by a mistake of ours, or for want of memory. */
+  onFailure: (error: Error) => void = () => {};
 
   constructor(parser: () => ParserName) {
-    this.#small = new Lane(parser, false);
-    this.#large = new Lane(parser, true);
+    const failed = (error: Error): void => this.onFailure(error);
+    this.#small = new Lane(parser, failed, false);
+    this.#large = new Lane(parser, failed, true);
   }
 
   /** Stands in line for a text of this length, in bytes. */
