@@ -17,15 +17,20 @@ import { kindAt, nameAt, type Words, wordAt, wordsOf, written } from './words.ts
  * calls and INTO tell every effect that a plain query can have. Otherwise anything may happen.
  */
 export function statementsByWords(scanned: Scan, opaque: string, readable: boolean): readonly Statement[] {
-  return scanned.statements.map((span) => byWords(scanned, span, opaque, readable));
+  let before: Names | undefined;
+  return scanned.statements.map((span) => {
+    const statement = byWords(scanned, span, opaque, readable, before);
+    if (statement.words !== undefined) before = { words: statement.words, operators: statement.operators };
+    return statement;
+  });
 }
 
-function byWords(scanned: Scan, span: Span, opaque: string, readable: boolean): Statement {
+function byWords(scanned: Scan, span: Span, opaque: string, readable: boolean, before: Names | undefined): Statement {
   const utility = readUtility(scanned, span);
   if (utility !== undefined) {
     const made = utilityStatement(span, utility);
     const sure = utility.outline !== true || (readable && utility.evaluates !== true);
-    const whole = utility.outline === true && sure ? namesOf(wordsOf(scanned, span)) : NO_NAMES;
+    const whole = utility.outline === true && sure ? namesOf(wordsOf(scanned, span), before) : NO_NAMES;
     const hidden = sure && whole !== undefined ? [] : [HIDDEN];
     return { ...made, ...whole, readOnly: false, opaque, effects: distinct([...made.effects, ...hidden]) };
   }
@@ -33,7 +38,7 @@ function byWords(scanned: Scan, span: Span, opaque: string, readable: boolean): 
   const verb = verbOf(w);
   const calls = callsOf(w);
   const effects: Effect[] = [...statementEffects(verb, w), ...temporary(w), ...calls.flatMap(effectsOfCall)];
-  const names = readable && PLAIN.has(verb) ? namesOf(w) : undefined;
+  const names = readable && PLAIN.has(verb) ? namesOf(w, before) : undefined;
   if (names === undefined) effects.push(HIDDEN);
   return { ...unknownStatement(span, verb, opaque), ...names, functions: functionsOf(calls), effects: distinct(effects) };
 }
@@ -45,8 +50,16 @@ const MEANT_BY_WORDS = ['=', '<>', '>=', '<=', '<', '>', '~~', '!~~', '~~*', '!~
 /** A statement with more different names says nothing by them. */
 const MOST_NAMES = 500;
 
-/** Every name and operator that stands in the statement; undefined when not all can be read, or there are too many. */
-function namesOf(w: Words): Pick<Statement, 'words' | 'operators'> | undefined {
+interface Names {
+  readonly words: readonly string[];
+  readonly operators: readonly string[];
+}
+
+/**
+ * Every name and operator that stands in the statement; undefined when not all can be read, or there are too many. `before`: those of the
+ * statement before it, given again where they are the same, as in scripts of many thousands.
+ */
+function namesOf(w: Words, before: Names | undefined): Names | undefined {
   const [words, operators] = [new Set<string>(), new Set(MEANT_BY_WORDS)];
   for (let i = w.at; i < w.last; i++) {
     const kind = kindAt(w, i);
@@ -57,7 +70,12 @@ function namesOf(w: Words): Pick<Statement, 'words' | 'operators'> | undefined {
     } else if (kind === Token.operator) for (const operator of operatorsOf(written(w, i))) operators.add(operator);
     if (words.size + operators.size > MOST_NAMES) return undefined;
   }
-  return { words: [...words], operators: [...operators] };
+  const found = { words: [...words], operators: [...operators] };
+  return before !== undefined && same(found.words, before.words) && same(found.operators, before.operators) ? before : found;
+}
+
+function same(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, i) => name === others[i]);
 }
 
 /** An operator as the parsers name it; a run that the grammar cuts in two counts as each of its parts. */

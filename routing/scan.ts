@@ -3,7 +3,6 @@
  * string and its continuation over a line end, dollar quotes, quoted identifiers, `$n`, operators. It splits statements at the
  * semicolons of the top level, finds the highest `$n`, and bounds how deeply the text can nest, so that no parser is given a text
  * that would exhaust its stack. It knows no grammar; `utility` and `fallback` read its tokens, `analyze` its spans.
- * Tokens are kept in parallel arrays, because a text may have a million of them.
  */
 
 import {
@@ -17,6 +16,7 @@ import {
   openLevel,
   operatorsIn,
 } from './nesting.ts';
+import { Tokens } from './tokens.ts';
 
 /** Kinds of token. `word` is an unquoted identifier or keyword. */
 export const Token = {
@@ -44,9 +44,9 @@ export interface Span {
 
 export interface Scan {
   readonly text: string;
-  readonly kinds: readonly number[];
-  readonly starts: readonly number[];
-  readonly ends: readonly number[];
+  readonly kinds: ArrayLike<number>;
+  readonly starts: ArrayLike<number>;
+  readonly ends: ArrayLike<number>;
   readonly statements: readonly Span[];
   /** Highest `$n`; 0 when there is none. */
   readonly params: number;
@@ -72,16 +72,17 @@ const inSet = (set: Uint8Array, c: number): boolean => c < 128 && set[c] === 1;
 const isIdentStart = (c: number): boolean => c >= 128 || IDENT_START[c] === 1;
 const isIdentPart = (c: number): boolean => c >= 128 || IDENT_START[c] === 1 || DIGIT[c] === 1 || c === 36;
 
+const NOT_ASCII = /[^ -~]/;
+
 /** Folds as Postgres folds unquoted names: ASCII letters only. */
 export function fold(name: string): string {
-  return /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (s) => s.toLowerCase()) : name;
+  if (!/[A-Z]/.test(name)) return name;
+  return NOT_ASCII.test(name) ? name.replace(/[A-Z]+/g, (s) => s.toLowerCase()) : name.toLowerCase();
 }
 
 interface State {
   readonly text: string;
-  readonly kinds: number[];
-  readonly starts: number[];
-  readonly ends: number[];
+  readonly tokens: Tokens;
   readonly spans: Span[];
   params: number;
   backslash: boolean;
@@ -98,9 +99,7 @@ interface State {
 export function scan(text: string): Scan {
   const s: State = {
     text,
-    kinds: [],
-    starts: [],
-    ends: [],
+    tokens: new Tokens(text.length),
     spans: [],
     params: 0,
     backslash: false,
@@ -115,9 +114,9 @@ export function scan(text: string): Scan {
   finishStatement(s);
   return {
     text,
-    kinds: s.kinds,
-    starts: s.starts,
-    ends: s.ends,
+    kinds: s.tokens.kinds.subarray(0, s.tokens.count),
+    starts: s.tokens.starts,
+    ends: s.tokens.ends,
     statements: s.spans,
     params: s.params,
     depth: s.nesting.depth,
@@ -144,32 +143,32 @@ function step(s: State, i: number): number {
     case 40: // (
     case 91: // [
       if (c === 40) s.parens++;
-      push(s, Token.open, i, i + 1);
+      s.tokens.push(Token.open, i, i + 1);
       openLevel(s.nesting, false);
       return i + 1;
     case 41: // )
     case 93: // ]
       if (c === 41 && s.parens > 0) s.parens--;
-      push(s, Token.close, i, i + 1);
+      s.tokens.push(Token.close, i, i + 1);
       closeParenthesis(s.nesting);
       return i + 1;
     case 44: // ,
-      push(s, Token.comma, i, i + 1);
+      s.tokens.push(Token.comma, i, i + 1);
       freshExpression(s.nesting);
       return i + 1;
     case 59: // ;
       return semicolon(s, i);
     case 46: // .
       if (inSet(DIGIT, next)) return number(s, i);
-      push(s, Token.dot, i, next === 46 ? i + 2 : i + 1);
+      s.tokens.push(Token.dot, i, next === 46 ? i + 2 : i + 1);
       return next === 46 ? i + 2 : i + 1;
     case 58: // :
       if (next === 58) {
-        push(s, Token.cast, i, i + 2);
+        s.tokens.push(Token.cast, i, i + 2);
         addLevels(s.nesting, 1);
         return i + 2;
       }
-      push(s, Token.operator, i, next === 61 ? i + 2 : i + 1);
+      s.tokens.push(Token.operator, i, next === 61 ? i + 2 : i + 1);
       return next === 61 ? i + 2 : i + 1;
   }
   if (c === 45 && next === 45) return lineEnd(text, i + 2);
@@ -177,12 +176,6 @@ function step(s: State, i: number): number {
   if (inSet(OPERATOR, c)) return operator(s, i);
   s.problem = c === 0 ? 'a zero byte' : `the character ${JSON.stringify(text[i])}`;
   return i + 1;
-}
-
-function push(s: State, kind: number, start: number, end: number): void {
-  s.kinds.push(kind);
-  s.starts.push(start);
-  s.ends.push(end);
 }
 
 function word(s: State, i: number, c: number): number {
@@ -201,35 +194,35 @@ function word(s: State, i: number, c: number): number {
   }
   let end = i + 1;
   while (end < text.length && isIdentPart(text.charCodeAt(end))) end++;
-  push(s, Token.word, i, end);
+  s.tokens.push(Token.word, i, end);
   if (end - i <= 9) keyword(s, fold(text.slice(i, end)));
   return end;
 }
 
 function keyword(s: State, name: string): void {
   // After a dot or AS even a reserved word is a name.
-  const before = s.kinds.length - 2;
-  if (s.kinds[before] !== Token.dot && !tokenIs(s, before, 'as')) nestWord(s.nesting, name);
+  const before = s.tokens.count - 2;
+  if (s.tokens.kinds[before] !== Token.dot && !tokenIs(s, before, 'as')) nestWord(s.nesting, name);
   if (s.routine > 0) atomicBody(s, name);
   else if ((name === 'function' || name === 'procedure') && createsRoutine(s)) s.routine = 1;
 }
 
 /** CREATE [OR REPLACE] FUNCTION|PROCEDURE: the only statements whose body may hold semicolons (BEGIN ATOMIC … END). */
 function createsRoutine(s: State): boolean {
-  const at = s.kinds.length - 1 - s.first;
+  const at = s.tokens.count - 1 - s.first;
   if (at !== 1 && at !== 3) return false;
   return tokenIs(s, s.first, 'create') && (at === 1 || (tokenIs(s, s.first + 1, 'or') && tokenIs(s, s.first + 2, 'replace')));
 }
 
 function atomicBody(s: State, name: string): void {
   if (s.parens > 0) return;
-  if (name === 'atomic' && s.kinds.length > 1 && tokenIs(s, s.kinds.length - 2, 'begin')) s.routine++;
+  if (name === 'atomic' && s.tokens.count > 1 && tokenIs(s, s.tokens.count - 2, 'begin')) s.routine++;
   else if (name === 'case' && s.routine > 1) s.routine++;
   else if (name === 'end' && s.routine > 1) s.routine--;
 }
 
 function tokenIs(s: State, index: number, name: string): boolean {
-  return s.kinds[index] === Token.word && fold(s.text.slice(s.starts[index], s.ends[index])) === name;
+  return s.tokens.kinds[index] === Token.word && fold(s.text.slice(s.tokens.starts[index], s.tokens.ends[index])) === name;
 }
 
 function number(s: State, i: number): number {
@@ -245,7 +238,7 @@ function number(s: State, i: number): number {
     } else if (c === 36 || !isIdentPart(c)) break;
     end++;
   }
-  push(s, Token.number, i, end);
+  s.tokens.push(Token.number, i, end);
   return end;
 }
 
@@ -254,7 +247,7 @@ function dollar(s: State, i: number, next: number): number {
   if (inSet(DIGIT, next)) {
     let end = i + 1;
     while (inSet(DIGIT, text.charCodeAt(end))) end++;
-    push(s, Token.param, i, end);
+    s.tokens.push(Token.param, i, end);
     const index = Number(text.slice(i + 1, end));
     if (index > 65535) s.problem = 'a parameter number that is too large';
     else if (index > s.params) s.params = index;
@@ -269,7 +262,7 @@ function dollar(s: State, i: number, next: number): number {
   const tag = text.slice(i, tagEnd + 1);
   const close = text.indexOf(tag, tagEnd + 1);
   if (close < 0) return unterminated(s, 'dollar-quoted string');
-  push(s, Token.string, i, close + tag.length);
+  s.tokens.push(Token.string, i, close + tag.length);
   return close + tag.length;
 }
 
@@ -302,7 +295,7 @@ function stringToken(s: State, i: number, from: number, escapes: boolean, plain:
       at = again;
     }
   }
-  push(s, Token.string, i, at + 1);
+  s.tokens.push(Token.string, i, at + 1);
   return at + 1;
 }
 
@@ -331,7 +324,7 @@ function quotedName(s: State, i: number, from: number): number {
     if (text.charCodeAt(at + 1) !== 34) break;
     at += 2;
   }
-  push(s, Token.quoted, i, at + 1);
+  s.tokens.push(Token.quoted, i, at + 1);
   return at + 1;
 }
 
@@ -372,26 +365,26 @@ function operator(s: State, i: number): number {
     if (end > i && ((c === 45 && next === 45) || (c === 47 && next === 42))) break;
     end++;
   }
-  push(s, Token.operator, i, end);
+  s.tokens.push(Token.operator, i, end);
   addLevels(s.nesting, operatorsIn(text.slice(i, end)));
   return end;
 }
 
 function semicolon(s: State, i: number): number {
-  if (s.parens > 0 || s.routine > 1) push(s, Token.semicolon, i, i + 1);
+  if (s.parens > 0 || s.routine > 1) s.tokens.push(Token.semicolon, i, i + 1);
   else {
     finishStatement(s);
-    push(s, Token.semicolon, i, i + 1);
-    s.first = s.kinds.length;
+    s.tokens.push(Token.semicolon, i, i + 1);
+    s.first = s.tokens.count;
   }
   freshExpression(s.nesting);
   return i + 1;
 }
 
 function finishStatement(s: State): void {
-  const last = s.kinds.length;
+  const last = s.tokens.count;
   if (last > s.first) {
-    s.spans.push({ start: s.starts[s.first]!, end: s.ends[last - 1]!, first: s.first, last });
+    s.spans.push({ start: s.tokens.starts[s.first]!, end: s.tokens.ends[last - 1]!, first: s.first, last });
   }
   s.routine = 0;
   s.parens = 0;

@@ -17,7 +17,7 @@ export const LOOP_LIMIT = 8 * 1024;
 const LARGE = 128 * 1024;
 const IDLE_MS = 10_000;
 /** Heap of a thread: a text that needs more stays unread. */
-const HEAP_MB = 768;
+const HEAP_MB = 512;
 
 const THREAD = new URL(`./reading-thread.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 
