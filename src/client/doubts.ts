@@ -8,7 +8,6 @@ import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import { DATA_ROW } from '../wire/codes.ts';
 import { deepQuestion, quickQuestion } from './code-question.ts';
-import { namesIn } from './function-body.ts';
 import { allNames, countNames, deepNames, type KnownCode, type Use } from './known-code.ts';
 import { rowValues } from './rows.ts';
 
@@ -17,20 +16,15 @@ const ROUNDS = 10;
 /** Names in one question. */
 const ASKED_LIMIT = 2000;
 
-/** DDL that may run the code which it names: expressions of indexes, defaults of new columns, checks on what is there. */
-const RUNS_CODE = /^\s*(?:alter|create\s+(?:unique\s+)?index|refresh)\b|--|\/\*/i;
-/** A name that nobody has: never harmless. */
-const NOT_A_NAME: Use = { kind: 'function', name: '' };
-
 type Looked = Pick<Statement, 'effects' | 'relations' | 'operators' | 'words'>;
 
 const ofStatements = new WeakMap<Looked, readonly Use[]>();
 
-/** What a statement uses that may run code of the user's own; `text`: where it stands. Code without a name (DO, say) is not in it. */
-export function usesOf(statement: Looked, text: () => string): readonly Use[] {
+/** What a statement uses that may run code of the user's own; `inText`: what DDL may run by the words of its text. Code without a name (DO, say) is not in it. */
+export function usesOf(statement: Looked, inText: () => readonly Use[]): readonly Use[] {
   let uses = ofStatements.get(statement);
   if (uses === undefined) {
-    uses = statement.effects.some(({ kind }) => kind === 'ddl') ? usesOfDdl(statement, text()) : usesOfPlain(statement);
+    uses = statement.effects.some(({ kind }) => kind === 'ddl') ? usesOfDdl(statement, inText()) : usesOfPlain(statement);
     ofStatements.set(statement, uses);
   }
   return uses;
@@ -54,12 +48,9 @@ function usesOfPlain({ effects, relations, operators, words }: Looked): readonly
 }
 
 /** What DDL writes it defines; what it reads (CREATE TABLE AS) runs. */
-function usesOfDdl(statement: Looked, text: string): readonly Use[] {
-  const uses: Use[] = [{ kind: 'event', name: '' }];
-  uses.push(...usesOfPlain(statement).filter(({ kind }) => kind !== 'write'));
-  if (!RUNS_CODE.test(text)) return uses;
-  const names = namesIn(text);
-  return names === undefined ? [NOT_A_NAME] : [...uses, ...names.map((name) => ({ kind: 'word' as const, name }))];
+function usesOfDdl(statement: Looked, inText: readonly Use[]): readonly Use[] {
+  const uses = usesOfPlain(statement).filter(({ kind }) => kind !== 'write');
+  return uses.length === 0 ? inText : [...inText, ...uses];
 }
 
 /** Something that ran, and whom to tell when it was not harmless. */

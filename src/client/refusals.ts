@@ -9,6 +9,7 @@ import { errorResponse } from '../wire/write.ts';
 import type { Tally } from './place.ts';
 import type { Request } from './request.ts';
 import type { SessionState } from './state.ts';
+import { PG_TEMP } from './text-look.ts';
 import type { Translation } from './translate.ts';
 
 type Refusal = Extract<Plan, { kind: 'reject' }>;
@@ -24,7 +25,7 @@ export function refusalOf(request: Request, state: SessionState): Refusal | unde
     const refusal = refuseState(facts, actions);
     if (refusal !== undefined) return refusal;
     const defines = facts.statements.some(({ effects }) => effects.some(({ kind }) => kind === 'ddl'));
-    if (defines && actions.temp === 'reject' && state.maybeTemporary(request)) return stateRefusal('temp');
+    if (defines && actions.temp === 'reject' && state.maybeTemporary(PG_TEMP.test(request.text ?? ''))) return stateRefusal('temp');
   }
   return undefined;
 }

@@ -12,15 +12,16 @@ import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
 import { type Found, findings, knownSettings, lastRow, readAudit, sendAudit } from './audit.ts';
 import { Doubts, lastPart, usesOf } from './doubts.ts';
-import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode, settingsIn } from './hidden-code.ts';
+import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Use, Verdict } from './known-code.ts';
 import { isOnlyUnloaded } from './library-settings.ts';
 import { AUDITED, EVEN_ON_ERROR, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
-import { FUNCTION_CALL, isStale, MAY_DEFINE, MAY_DRAW, MAY_DROP, NOTHING, type Origin, type Ran, textOf, textToShow } from './ran.ts';
+import { FUNCTION_CALL, isStale, MAY_DRAW, NOTHING, type Origin, type Ran, textToShow } from './ran.ts';
 import type { Request } from './request.ts';
 import { StatementNames } from './statements.ts';
+import { Looks, type TextLook } from './text-look.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
 /** Effects that set parameters back. */
@@ -39,6 +40,7 @@ export class SessionState {
   /** What the exchange under way executes, in order, and where each came from. */
   #ran: Ran[] = [];
   readonly #origins: Origin[] = [];
+  readonly #looks = new Looks();
   /** The statement that is looked at, or was last, and where it came from: a pin shows its text. */
   #statement: Ran = NOTHING;
   #origin: Origin;
@@ -48,7 +50,7 @@ export class SessionState {
   /** What ran and is perhaps not harmless. */
   readonly #doubts = new Doubts();
   /** Texts that changed definitions in the open transaction: others see them when it is over. */
-  #redefined: (string | undefined)[] = [];
+  #redefined: (TextLook | undefined)[] = [];
   /** Where this session may have used a sequence last. */
   sequenceServer: Server | undefined;
   /** Parameters that texts of this session name where only an audit sees them set. */
@@ -126,11 +128,12 @@ export class SessionState {
     ran.forEach((statement, at) => {
       [this.#statement, this.#origin] = [statement, this.#origins[at]];
       if (at <= exchange.completed) this.#usedSequences(statement, server);
-      if (at < exchange.completed) this.#completed(statement, server, request, status);
-      else if (at === exchange.completed && exchange.failed) this.#failed(statement, server, request);
+      if (at < exchange.completed) this.#completed(statement, server, status);
+      else if (at === exchange.completed && exchange.failed) this.#failed(statement, server);
     });
     this.#origins.length = 0;
-    if (status === STATUS_IDLE) for (const text of this.#redefined.splice(0)) this.#definitionChanged(text, status);
+    this.#looks.forget();
+    if (status === STATUS_IDLE) for (const look of this.#redefined.splice(0)) this.#definitionChanged(look, status);
     if (this.policy.state.audit === 'always' && status === STATUS_IDLE) this.#auditWanted = true;
     if (this.policy.state.actions.prepared === 'pin') this.#pinWhile(this.names.named.size > 0, 'prepared', server);
     if (!this.#auditWanted) this.#origin = undefined;
@@ -146,39 +149,40 @@ export class SessionState {
     else this.#pins.remove(reason);
   }
 
-  #completed(statement: Ran, server: Server, request: Request, status: number): void {
+  #completed(statement: Ran, server: Server, status: number): void {
     const { effects, verb } = statement;
     for (const effect of effects) {
       if (this.#ignores(stateKindOf(effect.kind))) continue;
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
       if (isOnlyUnloaded(effect)) this.#pin('load', `${verb} ${effect.name}`, server);
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
-      if (effect.kind === 'ddl') this.#definitionChanged(textOf(this.#origin), status);
-      if (effect.kind === 'ddl' && this.maybeTemporary(request)) this.#pinBy({ kind: 'temp' }, verb, server, request);
-      if (this.#pins.mayEndBy(effect.kind) && (effect.kind !== 'ddl' || MAY_DROP.test(textOf(this.#origin)))) this.#auditWanted = true;
-      this.#pinBy(effect, verb, server, request);
+      if (effect.kind === 'ddl') this.#definitionChanged(this.#looks.at(this.#origin), status);
+      if (effect.kind === 'ddl' && this.maybeTemporary(this.#looks.at(this.#origin).namesTemporary))
+        this.#pinBy({ kind: 'temp' }, verb, server);
+      if (this.#pins.mayEndBy(effect.kind) && (effect.kind !== 'ddl' || this.#looks.at(this.#origin).mayDrop)) this.#auditWanted = true;
+      this.#pinBy(effect, verb, server);
       this.#forget(effect, server);
     }
-    if (verb === 'commit_prepared' || (verb === 'do' && MAY_DEFINE.test(textOf(this.#origin)))) this.#definitionChanged(undefined, status);
+    if (verb === 'commit_prepared' || (verb === 'do' && this.#looks.at(this.#origin).mayDefine)) this.#definitionChanged(undefined, status);
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.lasting) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
-    this.#lookInto(statement, server, request);
+    this.#lookInto(statement, server);
   }
 
   /** Whether the statement has run code that is not harmless, or may have: that is found out before the client hears that it is done. */
-  #lookInto(statement: Ran, server: Server, request: Request): void {
+  #lookInto(statement: Ran, server: Server): void {
     const origin = this.#origin;
-    const uses = usesOf(statement, () => textOf(origin));
-    if (uses.length === 0 || this.#ignores('opaque')) return;
+    const uses = usesOf(statement, () => this.#looks.at(this.#origin).ddlUses);
+    if (uses.length === 0 || this.#ignores('opaque') || this.#looks.doubted === uses) return;
+    this.#looks.doubted = uses;
     const { verdict } = this.#place.learnt.knownCode(this.#identity.database).judge(uses);
     if (verdict === 'quiet' || verdict === 'draws') return;
     const what = uses[0]!.name === '' ? statement.verb : `${statement.verb} ${uses[0]!.name}`;
     // What must be audited in the end is not asked about before.
-    if (verdict === 'harmful' || this.#pins.lasting) return this.#opaque(what, server, request);
-    const { text } = request;
+    if (verdict === 'harmful' || this.#pins.lasting) return this.#opaque(what, server);
     const harmful = (): void => {
       [this.#statement, this.#origin] = [statement, origin];
-      this.#opaque(what, server, { text });
+      this.#opaque(what, server);
     };
     this.#doubts.add({ uses, harmful });
   }
@@ -189,7 +193,7 @@ export class SessionState {
     const reads = effects.some(({ kind }) => kind === 'currval');
     if (reads) this.#place.learnt.learnCurrval(this.#identity.database, this.#user);
     const calls = effects.some(({ kind }) => kind === 'opaque');
-    if (calls && readOnly && this.#judge(usesOf(statement, () => '')) === 'quiet') return;
+    if (calls && readOnly && this.#judge(usesOf(statement, () => this.#looks.at(this.#origin).ddlUses)) === 'quiet') return;
     if ((readOnly && !calls) || !MAY_DRAW.has(verb) || this.#ignores('sequence')) return;
     server.sequenceUser = this.#identity.id;
     this.sequenceServer = server;
@@ -233,43 +237,44 @@ export class SessionState {
     );
   }
 
-  /** Anything can be created in the temporary schema by its name, or by where the search_path leads. */
-  maybeTemporary(request: Request): boolean {
-    return /\bpg_temp/i.test(request.text ?? '') || (this.label.values.get('search_path')?.includes('pg_temp') ?? false);
+  /** Anything can be created in the temporary schema by its name (`named`), or by where the search_path leads. */
+  maybeTemporary(named: boolean): boolean {
+    return named || (this.label.values.get('search_path')?.includes('pg_temp') ?? false);
   }
 
-  #definitionChanged(text: string | undefined, status: number): void {
+  #definitionChanged(look: TextLook | undefined, status: number): void {
     const [{ database }, own] = [this.#identity, this.#statement.effects.some(({ kind }) => kind === 'temp')];
+    if (look?.isNews(own, status) === false) return;
     this.#place.definitionsChanged(database, own);
-    this.#place.learnt.codeChanged(database, text);
-    if (status !== STATUS_IDLE && !own) this.#redefined.push(text);
+    this.#place.learnt.codeChanged(database, look?.text);
+    if (status !== STATUS_IDLE && !own) this.#redefined.push(look);
   }
 
   /** What survives the error of the statement that did it. */
-  #failed(statement: Ran, server: Server, request: Request): void {
+  #failed(statement: Ran, server: Server): void {
     const { effects, verb } = statement;
-    this.#lookInto(statement, server, request);
+    this.#lookInto(statement, server);
     for (const effect of effects) {
       const reason = PIN_OF[effect.kind];
-      if (reason !== undefined && EVEN_ON_ERROR.has(reason)) this.#pinBy(effect, verb, server, request);
+      if (reason !== undefined && EVEN_ON_ERROR.has(reason)) this.#pinBy(effect, verb, server);
     }
   }
 
-  #pinBy(effect: Effect, verb: string, server: Server, request: Request): void {
+  #pinBy(effect: Effect, verb: string, server: Server): void {
     const reason = PIN_OF[effect.kind];
     // Code that has a name is looked into.
     if (reason === undefined || this.#ignores(reason) || (reason === 'opaque' && effect.name !== undefined)) return;
     const what = effect.name === undefined ? verb : `${verb} ${effect.name}`;
-    if (reason === 'opaque') return this.#opaque(what, server, request);
+    if (reason === 'opaque') return this.#opaque(what, server);
     if ((AUDITED as readonly PinReason[]).includes(reason)) this.#auditWanted = true;
     this.#pin(reason, what, server);
   }
 
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
-  #opaque(what: string, server: Server, request: Pick<Request, 'text'>): void {
+  #opaque(what: string, server: Server): void {
     if (this.#ignores('opaque')) return;
     this.#suspect = what;
-    for (const name of settingsIn(request.text ?? '')) this.#namedSettings.add(name);
+    for (const name of this.#looks.at(this.#origin).settings) this.#namedSettings.add(name);
     const pins = this.policy.state.actions.opaque === 'pin';
     // As long as something else pins, the server keeps it all, and the audit that ends that will find it.
     if (!pins && this.#pins.lasting) {
