@@ -37,10 +37,15 @@ export interface SessionSettings {
   readonly leakShare: number;
 }
 
+/** Users of one database whose settings are kept. */
+const SETTINGS_LIMIT = 10_000;
+
 export class Live {
   #config: Config;
   readonly #auto = new Map<string, DatabaseEntry>();
-  readonly #settings = new Map<string, SessionSettings>();
+  /** By database and user. */
+  readonly #settings = new Map<string, Map<string, SessionSettings>>();
+  readonly #databases = new Map<string, Database>();
   /** Databases that the console has disabled. */
   readonly disabled = new Set<string>();
 
@@ -57,6 +62,7 @@ export class Live {
     const before = new Map([...this.#config.databases, ...this.#auto]);
     this.#config = config;
     this.#settings.clear();
+    this.#databases.clear();
     this.#auto.clear();
     const changed: string[] = [];
     for (const [name, entry] of before) {
@@ -84,7 +90,11 @@ export class Live {
 
   /** The database as routing sees it. */
   database(name: string): Database | undefined {
-    return this.entry(name) === undefined ? undefined : findDatabase(this.#config.topology, name);
+    const known = this.#databases.get(name);
+    if (known !== undefined) return known;
+    const database = this.entry(name) === undefined ? undefined : findDatabase(this.#config.topology, name);
+    if (database !== undefined) this.#databases.set(name, database);
+    return database;
   }
 
   /** The entry whose servers and catalog speak for a database: itself, or the first shard. */
@@ -99,12 +109,15 @@ export class Live {
   }
 
   sessionSettings(databaseName: string, userName: string): SessionSettings {
-    const key = `${databaseName}\0${userName}`;
-    let found = this.#settings.get(key);
+    let ofDatabase = this.#settings.get(databaseName);
+    if (ofDatabase === undefined || ofDatabase.size > SETTINGS_LIMIT) {
+      ofDatabase = new Map();
+      this.#settings.set(databaseName, ofDatabase);
+    }
+    let found = ofDatabase.get(userName);
     if (found === undefined) {
       found = this.#makeSettings(databaseName, userName);
-      if (this.#settings.size > 10_000) this.#settings.clear();
-      this.#settings.set(key, found);
+      ofDatabase.set(userName, found);
     }
     return found;
   }

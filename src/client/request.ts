@@ -38,16 +38,23 @@ export interface Asked {
 /** Bytes gathered before an exchange is sent although it is not complete. */
 export const GATHER_LIMIT = 64 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
+const NONE_BOUND: ReadonlyMap<string, Prepared | undefined> = new Map();
+const SMALL = 1024;
+/** Buffers of this size that no request uses at the moment: a client that says nothing needs none. */
+const spare: Buffer[] = [];
+const SPARE_LIMIT = 256;
+
 export class Request {
-  bytes: Buffer = Buffer.allocUnsafe(1024);
+  bytes: Buffer = NO_BYTES;
   length = 0;
   items: Item[] = [];
   /** Portals bound in this request, over those that the session has open. */
   readonly #texts: Texts;
   readonly #names: StatementNames;
   /** Statement names given in this request: known to it before the server has confirmed them. */
-  readonly #parsed = new Map<string, Prepared | undefined>();
-  readonly #bound = new Map<string, Prepared | undefined>();
+  #parsed: Map<string, Prepared | undefined> | undefined;
+  #bound: Map<string, Prepared | undefined> | undefined;
   /** The first statement: its text, or what was prepared. */
   about: string | Pick<Prepared, 'body'> | undefined;
   /** What the text of the next frame is, of that length, where it had to be read elsewhere. */
@@ -62,7 +69,7 @@ export class Request {
   readonly executedFrom: (Prepared | undefined)[] = [];
   /** The unnamed statement was parsed in this request. */
   get parsedUnnamed(): boolean {
-    return this.#parsed.get('') !== undefined;
+    return this.#parsed?.get('') !== undefined;
   }
 
   constructor(texts: Texts, names: StatementNames) {
@@ -77,16 +84,17 @@ export class Request {
     this.simpleShape = undefined;
     this.about = undefined;
     this.foreknown = undefined;
-    this.#parsed.clear();
-    this.#bound.clear();
+    this.#parsed = undefined;
+    this.#bound = undefined;
     this.executed.length = 0;
     this.executedFrom.length = 0;
     this.#release();
   }
 
-  /** Large buffers are used once: what was sent or prepared from them is a view. */
+  /** What was sent or prepared from large buffers is a view: they are used once. Small ones go from request to request. */
   #release(): void {
-    if (this.bytes.length > LARGE) this.bytes = Buffer.allocUnsafe(1024);
+    if (this.bytes.length === SMALL && spare.length < SPARE_LIMIT) spare.push(this.bytes);
+    this.bytes = NO_BYTES;
   }
 
   /** After a part was sent while the exchange stays open: its frames are gone, what was named stays known. */
@@ -106,7 +114,7 @@ export class Request {
 
   /** Whether a statement of this name is parsed here. */
   gives(name: string): boolean {
-    return this.#parsed.get(name) !== undefined;
+    return this.#parsed?.get(name) !== undefined;
   }
 
   /** Facts of all that is executed here. */
@@ -167,7 +175,8 @@ export class Request {
       return 0;
     }
     if (needed > this.bytes.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.bytes.length));
+      const grown =
+        needed <= SMALL ? (spare.pop() ?? Buffer.allocUnsafeSlow(SMALL)) : Buffer.allocUnsafe(Math.max(needed, 2 * this.bytes.length));
       this.bytes.copy(grown, 0, 0, at);
       this.bytes = grown;
     }
@@ -195,7 +204,7 @@ export class Request {
         const body = namedTarget(this.bytes, start, end);
         if (body === undefined) return { type, start, end };
         const prepared = body.target === code.TARGET_STATEMENT ? this.#statement(body.name) : undefined;
-        if (type === code.CLOSE && body.target === code.TARGET_STATEMENT) this.#parsed.set(body.name, undefined);
+        if (type === code.CLOSE && body.target === code.TARGET_STATEMENT) this.#name(body.name, undefined);
         return { type, start, end, name: body.name, target: body.target, prepared };
       }
       case code.EXECUTE: {
@@ -230,7 +239,7 @@ export class Request {
     const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end), reading);
     this.about ??= known === undefined ? body.text : prepared;
     // A name in use stays what it was: the server will refuse the second Parse.
-    if (body.name === '' || this.#statement(body.name) === undefined) this.#parsed.set(body.name, prepared);
+    if (body.name === '' || this.#statement(body.name) === undefined) this.#name(body.name, prepared);
     return { type: code.PARSE, start, end, name: body.name, rest: body.afterName, prepared };
   }
 
@@ -239,7 +248,7 @@ export class Request {
     if (body === undefined) return { type: code.BIND, start, end };
     const prepared = this.#statement(body.statement);
     this.about ??= prepared;
-    this.#bound.set(body.portal, prepared);
+    this.#opens(body.portal, prepared);
     return { type: code.BIND, start, end, name: body.statement, portal: body.portal, rest: body.afterNames, prepared };
   }
 
@@ -248,17 +257,27 @@ export class Request {
     const body = bindNames(chunk, start, end);
     if (body === undefined) return undefined;
     const prepared = this.#statement(body.statement);
-    this.#bound.set(body.portal, prepared);
+    this.#opens(body.portal, prepared);
     return { type: code.BIND, start, end, name: body.statement, portal: body.portal, rest: body.afterNames, prepared };
   }
 
+  #name(name: string, prepared: Prepared | undefined): void {
+    this.#parsed ??= new Map();
+    this.#parsed.set(name, prepared);
+  }
+
+  #opens(portal: string, prepared: Prepared | undefined): void {
+    this.#bound ??= new Map();
+    this.#bound.set(portal, prepared);
+  }
+
   #statement(name: string): Prepared | undefined {
-    if (this.#parsed.has(name)) return this.#parsed.get(name);
+    if (this.#parsed?.has(name)) return this.#parsed.get(name);
     return name === '' ? this.#names.unnamed : this.#names.named.get(name);
   }
 
   #portal(name: string): Prepared | undefined {
-    return this.#bound.has(name) ? this.#bound.get(name) : this.#names.portals.get(name);
+    return this.#bound?.has(name) ? this.#bound.get(name) : this.#names.portals.get(name);
   }
 
   /** Every statement that this request parses, binds or describes, with the values it binds: what routing must agree on. */
@@ -287,6 +306,6 @@ export class Request {
 
   /** Portals that this request opened, for the session to know them while the transaction lasts. */
   portalsBound(): ReadonlyMap<string, Prepared | undefined> {
-    return this.#bound;
+    return this.#bound ?? NONE_BOUND;
   }
 }

@@ -19,6 +19,7 @@ import { query } from '../wire/write.ts';
 import { type Host, Hosts } from './hosts.ts';
 import { Budget } from './limits.ts';
 import type { PoolPolicy, Waiter } from './parts.ts';
+import { poolPolicy } from './policy.ts';
 import { Pool } from './pool.ts';
 
 /** Who a server connection logs in as. */
@@ -206,7 +207,20 @@ export class Pools {
     };
   }
 
+  /** The pool that was found last for a user of an entry, for each host: the way through a key is too long for each exchange. */
+  readonly #found = new WeakMap<DatabaseEntry, Map<string, PoolEntry>>();
+
   #pool(entry: DatabaseEntry, host: Host | undefined, login: Login): PoolEntry {
+    const user = entry.user ?? login.user;
+    const last = this.#found.get(entry)?.get(user);
+    if (last !== undefined && last.host === host && !last.pool.closed) return last;
+    const found = this.#poolByKey(entry, host, login);
+    const byUser = this.#found.get(entry) ?? new Map<string, PoolEntry>();
+    this.#found.set(entry, byUser.set(user, found));
+    return found;
+  }
+
+  #poolByKey(entry: DatabaseEntry, host: Host | undefined, login: Login): PoolEntry {
     const user = entry.user ?? login.user;
     const key = JSON.stringify([entry.name, host === undefined ? '' : `${host.at.host}:${host.at.port}`, user]);
     const found = this.#pools.get(key);
@@ -217,7 +231,7 @@ export class Pools {
       clock: this.#parts.clock,
       policy: () => {
         const config = this.#parts.config();
-        if (known?.config !== config) known = { config, policy: this.#policy(this.#parts.entry(entry.name) ?? entry, user, config) };
+        if (known?.config !== config) known = { config, policy: poolPolicy(this.#parts.entry(entry.name) ?? entry, user, config) };
         return known.policy;
       },
       connect: (owner) => this.#connect(entry.name, host, request, owner),
@@ -248,26 +262,6 @@ export class Pools {
     );
     this.#userBudgets.set(name, budget);
     return budget;
-  }
-
-  /** User before database before global, as in PgBouncer; min_pool_size and server_lifetime: database before global. */
-  #policy(entry: DatabaseEntry, userName: string, { settings, users }: Config): PoolPolicy {
-    const user = users.get(userName);
-    const check = settings.server_check_query;
-    return {
-      poolSize: user?.pool_size ?? entry.pool_size ?? settings.default_pool_size,
-      minPoolSize: entry.min_pool_size ?? settings.min_pool_size,
-      reserveSize: user?.reserve_pool_size ?? entry.reserve_pool_size ?? settings.reserve_pool_size,
-      reserveTimeoutMs: settings.reserve_pool_timeout,
-      lifetimeMs: entry.server_lifetime ?? settings.server_lifetime,
-      idleTimeoutMs: settings.server_idle_timeout,
-      checkDelayMs: settings.server_check_delay,
-      ...(check === '' ? {} : { checkQuery: query(check === '<empty>' ? '' : check) }),
-      loginRetryMs: settings.server_login_retry,
-      roundRobin: settings.server_round_robin,
-      pipelineWidth: entry.pipeline_width ?? settings.pipeline_width,
-      pipelineDepth: entry.pipeline_depth ?? settings.pipeline_depth,
-    };
   }
 
   async #connect(database: string, host: Host | undefined, login: LoginRequest, owner: ServerOwner): Promise<Server> {

@@ -53,6 +53,23 @@ export interface ChannelOwner {
   onClose(error: Error | undefined): void;
 }
 
+const CHANNEL = Symbol('channel');
+/** A socket that knows its channel. */
+type Owned = net.Socket & { [CHANNEL]: Channel };
+
+function onError(this: net.Socket, error: Error): void {
+  Channel.heard((this as Owned)[CHANNEL], error);
+}
+function onDrain(this: net.Socket): void {
+  Channel.heard((this as Owned)[CHANNEL], 'drain');
+}
+function onEnd(this: net.Socket): void {
+  Channel.heard((this as Owned)[CHANNEL], 'end');
+}
+function onClose(this: net.Socket): void {
+  Channel.heard((this as Owned)[CHANNEL], 'close');
+}
+
 export class Channel {
   readonly #socket: net.Socket;
   #owner: ChannelOwner;
@@ -71,15 +88,18 @@ export class Channel {
   private constructor(socket: net.Socket, owner: ChannelOwner) {
     this.#socket = socket;
     this.#owner = owner;
-    socket.on('error', (error) => {
-      this.#error = error;
-    });
-    socket.on('drain', () => this.#drained());
-    socket.on('end', () => this.destroy());
-    socket.on('close', () => {
-      this.#closed = true;
-      this.#owner.onClose(this.#error);
-    });
+    (socket as Owned)[CHANNEL] = this;
+    socket.on('error', onError).on('drain', onDrain).on('end', onEnd).on('close', onClose);
+  }
+
+  /** What its socket tells, for listeners that all channels share: closures of its own would count with thousands of idle clients. */
+  static heard(channel: Channel, event: 'drain' | 'end' | 'close' | Error): void {
+    if (event === 'drain') channel.#drained();
+    else if (event === 'end') channel.destroy();
+    else if (event === 'close') {
+      channel.#closed = true;
+      channel.#owner.onClose(channel.#error);
+    } else channel.#error = event;
   }
 
   /** Opens a connection; `onOpen` when it stands. Failure is told by `onClose`. */
