@@ -8,8 +8,9 @@ import { type Shardyard, startShardyard } from '../support/shardyard.ts';
 import { eventually } from './eventually.ts';
 
 const MB = 1_000_000;
-/** How long others may wait while a long text passes: what a slow machine with other things to do needs, far below the seconds of the text. */
+/** How long others may wait while a long text passes: what a slow machine with other things to do needs, or a part of the text's own time there. */
 const NOTICED_MS = 400;
+const NOTICED_SHARE = 0.25;
 
 const errorOf = (answer: readonly RawFrame[]) => answer.find(({ type }) => type === 'E')?.fields;
 const typesOf = (answer: readonly RawFrame[]): string => answer.map(({ type }) => type).join('');
@@ -71,6 +72,7 @@ describe('long texts', () => {
       const text = insert('big', 10 * MB);
       let longestMs = 0;
       let count = 0;
+      const beginMs = performance.now();
       send(client, text);
       let over = false;
       const answer = client.until('Z').finally(() => {
@@ -83,7 +85,8 @@ describe('long texts', () => {
         count += 1;
       }
       assert.equal((await answer).find(({ type }) => type === 'C')?.tag, `INSERT 0 ${text.split('),(').length}`);
-      assert.ok(longestMs < NOTICED_MS, `${count} queries, the slowest took ${Math.round(longestMs)} ms`);
+      const allowedMs = Math.max(NOTICED_MS, NOTICED_SHARE * (performance.now() - beginMs));
+      assert.ok(longestMs < allowedMs, `${count} queries, the slowest took ${Math.round(longestMs)} ms, of ${Math.round(allowedMs)}`);
       if (process.platform === 'linux') assert.ok(memory() - before < 300 * MB, `grew by ${Math.round((memory() - before) / MB)} MB`);
       await client.close();
       await other.close();
