@@ -34,9 +34,15 @@ describe('long texts', () => {
     postgres = await startPostgres();
     const here = `host=127.0.0.1 port=${postgres.port} dbname=postgres`;
     shardyard = await startShardyard(
-      `[databases]\npostgres = ${here}\none = ${here} pool_size=1\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 4\n`,
+      `[databases]\npostgres = ${here}\none = ${here} pool_size=1\nshop = shards=s0,s1\n${['s0', 's1'].map((name) => `${name} = host=127.0.0.1 port=${postgres.port}\n`).join('')}[tables.shop]\norders = key=customer type=integer\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 4\n`,
       { metrics: true },
     );
+    for (const shard of ['s0', 's1']) {
+      await query(postgres, `create database ${shard}`);
+      const client = await connect(shard);
+      await client.query('create table orders (customer int, note text)');
+      await client.close();
+    }
     await query(postgres, 'create table big (a int, b text)');
     await query(postgres, 'create table watched (a int, b text)');
     await query(
@@ -174,6 +180,16 @@ describe('long texts', () => {
     assert.deepEqual(rows(await client.query("select current_setting('my.mark', true)")), [['left']]);
     await client.close();
     await other.close();
+  });
+
+  it('go to their shard, when all of their rows belong there', async () => {
+    const client = await connect('shop');
+    const orders = (customer: (i: number) => number): string =>
+      `insert into orders (customer, note) values ${Array.from({ length: 8000 }, (_, i) => `(${customer(i)}, 'some note')`).join(',')}`;
+    assert.equal((await client.query(orders(() => 7))).find(({ type }) => type === 'C')?.tag, 'INSERT 0 8000');
+    assert.match(errorOf(await client.query(orders((i) => i)))?.M ?? '', /belong to 2 shards/);
+    assert.deepEqual(rows(await client.query('select count(*) from orders where customer = 7')), [['8000']]);
+    await client.close();
   });
 
   it('can be cancelled while they are read', async () => {
