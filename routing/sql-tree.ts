@@ -180,7 +180,7 @@ function target(value: unknown, reading: Reading, ...more: readonly string[]): T
 function returning(node: Node, reading: Reading): readonly Expr[] {
   const clause = node.returning as Node | null | undefined;
   if (clause === null || clause === undefined) return [];
-  return nodes(only(clause, 'type', 'columns').columns).flatMap((column) => output(column, reading) ?? []);
+  return nodes(only(clause, 'type', 'columns').columns).map((column): Expr => output(column, reading) ?? { kind: 'other', parts: [] });
 }
 
 function insert(node: Node, reading: Reading): Insert {

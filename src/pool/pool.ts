@@ -40,11 +40,6 @@ export class Pool implements ServerOwner, BudgetMember {
     for (const budget of parts.budgets) budget.join(this);
   }
 
-  /** The configuration no longer has it. */
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Every connection, in whatever state. */
   get size(): number {
     return this.#idle.length + this.#active.size + this.#testing.size + this.#cancelling.size + this.#opening;

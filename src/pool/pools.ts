@@ -208,12 +208,12 @@ export class Pools {
   }
 
   /** The pool that was found last for a user of an entry, for each host: the way through a key is too long for each exchange. */
-  readonly #found = new WeakMap<DatabaseEntry, Map<string, PoolEntry>>();
+  #found = new WeakMap<DatabaseEntry, Map<string, PoolEntry>>();
 
   #pool(entry: DatabaseEntry, host: Host | undefined, login: Login): PoolEntry {
     const user = entry.user ?? login.user;
     const last = this.#found.get(entry)?.get(user);
-    if (last !== undefined && last.host === host && !last.pool.closed) return last;
+    if (last !== undefined && last.host === host) return last;
     const found = this.#poolByKey(entry, host, login);
     const byUser = this.#found.get(entry) ?? new Map<string, PoolEntry>();
     this.#found.set(entry, byUser.set(user, found));
@@ -371,6 +371,7 @@ export class Pools {
   /** The entry is gone or means something else: its pools end, new ones are made on demand. Who waits goes on waiting there. */
   drop(database: string): void {
     const waiting: [Login, Waiter][] = [];
+    this.#found = new WeakMap();
     for (const [key, { database: name, pool, login }] of this.#pools) {
       if (name !== database) continue;
       this.#pools.delete(key);
