@@ -40,7 +40,11 @@ export const stateKinds = {
     what: 'named prepared statements are',
     doc: "Named statements of the protocol's Parse.",
   },
-  prepare: { actions: PINNED, what: 'statements of PREPARE are', doc: "SQL's `PREPARE`." },
+  prepare: {
+    actions: TRACKED,
+    what: 'statements of PREPARE are',
+    doc: "SQL's `PREPARE`. `track` follows a `PREPARE` that stands alone in a Query; others pin.",
+  },
   temp: { actions: PINNED, what: 'temporary objects are', doc: 'Temporary tables, views, sequences and functions.' },
   hold: { actions: PINNED, what: 'cursors WITH HOLD are', doc: '`DECLARE … WITH HOLD`.' },
   advisory: { actions: PINNED, what: 'advisory locks of the session are', doc: 'Advisory locks that outlive their transaction.' },

@@ -28,7 +28,7 @@ export function acquireServer(
   granted: (server: Server) => void,
 ): Server | InLine {
   const { place, identity, state, output } = session;
-  const stay = new Stay(state.label, state.sequenceServer, wish, place.clock, state.policy.queryWaitMs, {
+  const stay = new Stay(state.label, state.sequences.server, wish, place.clock, state.policy.queryWaitMs, {
     granted: (server, waitedMs) => {
       place.waited(identity.database, waitedMs);
       place.tally(identity.database).waitMs += waitedMs;

@@ -6,12 +6,15 @@
  * by one.
  */
 import type { StateActions, StateKind } from '../../routing/index.ts';
+import { InternalExchange } from '../server/exchange.ts';
 import { NAME_PREFIX } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { DATA_ROW } from '../wire/codes.ts';
 import { bind, execute, parse, sync } from '../wire/write.ts';
+import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode } from './hidden-code.ts';
 import { AUDITED } from './pins.ts';
+import type { Learnings } from './place.ts';
 import { rowValues } from './rows.ts';
 
 /** What a server was found to have: of each kind the name of one, as latin1, where there is any. */
@@ -21,6 +24,8 @@ export interface Found {
   readonly hold: string | undefined;
   readonly listen: string | undefined;
   readonly prepare: string | undefined;
+  /** Names of prepared statements that are not ours, with their texts. */
+  readonly statements: ReadonlyMap<string, string>;
   readonly slot: string | undefined;
   /** Parameters that the session has set, as the server writes their values. */
   readonly settings: ReadonlyMap<string, string>;
@@ -36,7 +41,8 @@ const QUESTION = `SELECT
     AND refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = pg_catalog.pg_my_temp_schema() LIMIT 1),
   (SELECT name FROM pg_catalog.pg_cursors WHERE is_holdable LIMIT 1),
   (SELECT channel FROM pg_catalog.pg_listening_channels() channel LIMIT 1),
-  (SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql OR name NOT LIKE '${NAME_PREFIX}%' LIMIT 1),
+  (SELECT pg_catalog.string_agg(name || E'\\n' || statement, E'\\x01') FROM pg_catalog.pg_prepared_statements
+    WHERE from_sql OR name NOT LIKE '${NAME_PREFIX}%'),
   (SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid() LIMIT 1),
   pg_catalog.current_setting('role'), pg_catalog.current_setting('session_authorization'),
   (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01') FROM pg_catalog.pg_settings WHERE source = 'session'),
@@ -58,7 +64,9 @@ export function readAudit(row: readonly (string | null)[], user: string): Found 
   if (role !== 'none') settings.set('role', role);
   if (authorization !== user) settings.set('session_authorization', authorization);
   const name = (i: number): string | undefined => row[i] ?? undefined;
-  return { advisory: name(0), temp: name(1), hold: name(2), listen: name(3), prepare: name(4), slot: name(5), settings };
+  const statements = statementsIn(row[4]);
+  const prepare = statements.keys().next().value;
+  return { advisory: name(0), temp: name(1), hold: name(2), listen: name(3), prepare, statements, slot: name(5), settings };
 }
 
 /** Which kind of state a parameter is. */
@@ -93,6 +101,11 @@ function pairs(text: string | null | undefined): [string, string][] {
   return found;
 }
 
+function statementsIn(text: string | null | undefined): ReadonlyMap<string, string> {
+  if (text === null || text === undefined) return new Map();
+  return new Map(text.split('\x01').map((pair) => [pair.slice(0, pair.indexOf('\n')), pair.slice(pair.indexOf('\n') + 1)]));
+}
+
 /** Remembers the last DataRow of an answer. */
 export function lastRow(): { readonly see: (chunk: Buffer, start: number, end: number) => void; readonly values: () => (string | null)[] } {
   let values: (string | null)[] = [];
@@ -100,4 +113,55 @@ export function lastRow(): { readonly see: (chunk: Buffer, start: number, end: n
     if (chunk[start] === DATA_ROW) values = rowValues(chunk, start, end);
   };
   return { see, values: () => values };
+}
+
+/** Whom an audit is about, and which parameters are asked for besides those that all show. */
+export interface Asked {
+  readonly database: string;
+  /** Who the server connection logged in as. */
+  readonly serverUser: string;
+  readonly learnt: Learnings;
+  readonly settings: readonly string[];
+}
+
+/** Audits a server: `found` is told what it has, unless it refuses; `done` is told whether it is still there. */
+export function audit(
+  server: Server,
+  asked: Asked,
+  found: (found: Found, settings: ReadonlySet<string>, code: HiddenCode) => void,
+  done: (ok: boolean) => void,
+): void {
+  const { learnt, database } = asked;
+  server.unnamed = undefined;
+  const known = learnt.hiddenCode(database);
+  if (known !== undefined) return ask(server, asked, known, found, done);
+  const row = lastRow();
+  server.enqueue(
+    new InternalExchange((_, outcome) => {
+      if (outcome.status === 0) return done(false);
+      // Not readable: then everything must be taken to be possible.
+      const code: HiddenCode = outcome.ok ? readHiddenCode(row.values()) : ANYTHING;
+      if (outcome.ok) learnt.learnHiddenCode(database, code);
+      ask(server, asked, code, found, done);
+    }, row.see),
+  );
+  server.send(hiddenCodeFrames);
+}
+
+function ask(
+  server: Server,
+  { settings, serverUser }: Asked,
+  code: HiddenCode,
+  found: (found: Found, settings: ReadonlySet<string>, code: HiddenCode) => void,
+  done: (ok: boolean) => void,
+): void {
+  const names = new Set([...code.settings, ...settings]);
+  const row = lastRow();
+  server.enqueue(
+    new InternalExchange((_, outcome) => {
+      if (outcome.ok) found(readAudit(row.values(), serverUser), names, code);
+      done(outcome.status !== 0);
+    }, row.see),
+  );
+  sendAudit(server, [...names]);
 }

@@ -136,5 +136,5 @@ function simpleAnswer(statements: readonly Forgetting[], changes: Buffer, { name
 function forget(takes: Takes, state: SessionState): void {
   if (takes === 'all' || takes === 'settings') state.settings.backToStart();
   if (takes === 'all' || takes === 'names') state.names.forgetAll();
-  if (takes === 'all' || takes === 'sequences') state.forgetSequences();
+  if (takes === 'all' || takes === 'sequences') state.sequences.forget();
 }

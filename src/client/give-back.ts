@@ -6,11 +6,13 @@ import { cleanAndRelease, cleaningOf } from '../server/cleaning.ts';
 import type { Server } from '../server/server.ts';
 import { checkAndRelease, type Letting } from './sentinel.ts';
 import type { Sharer } from './sharer.ts';
+import { trimNames } from './sql-bring.ts';
 
 /** The server is in no transaction and has nothing of the session. */
 export function giveBack(server: Server, sharer: Sharer, letting: Letting): void {
   const { resetAlways, resetQuery, leakShare } = letting.state.policy;
   server.resume();
+  trimNames(server);
   if (resetAlways) return cleanAndRelease(server, cleaningOf(server, false, true, resetQuery) ?? []);
   if (sharer.asksFirst(server)) return;
   if (leakShare > 0 && Math.random() < leakShare) return checkAndRelease(server, letting);

@@ -10,12 +10,22 @@ import { STATUS_FAILED } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
 import type { Active } from './phase.ts';
 import type { Request } from './request.ts';
+import { errorMeant } from './sql-bring.ts';
 import { namedInSql, renameInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
 import { Translation } from './translate.ts';
 
 /** What another session drew from sequences is not for this one to see. */
 const FORGET_SEQUENCES = query('DISCARD SEQUENCES');
+
+/** Effects that set parameters back. */
+const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
+
+/** Whether a request may set a parameter back to the server's default where the client has asked for another value at start-up. */
+function mayRestore(request: Request, { settings }: SessionState): boolean {
+  if (!settings.hasStart) return false;
+  return request.facts().some(({ statements }) => statements.some(({ effects }) => effects.some(({ kind }) => RESETS.has(kind))));
+}
 
 export interface Launch {
   readonly client: ExchangeClient;
@@ -47,7 +57,8 @@ export function launch(
   const effects = !complete || request.hasEffects;
   const forget = effects && !failed && server.sequenceUser !== id && state.readsSequences(request);
   if (forget) server.sequenceUser = id;
-  exchange.holdsParameters = effects && state.mayRestore(request);
+  if (server.prepared.sql.size > 0) exchange.meaning = (error) => errorMeant(server, error);
+  exchange.holdsParameters = effects && mayRestore(request, state);
   bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
   const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);

@@ -15,6 +15,7 @@ import { bind, execute, parse, sync } from '../wire/write.ts';
 import { type Found, findings, lastRow, readAudit, sendAudit } from './audit.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Finding, Place } from './place.ts';
+import { strangers } from './sql-prepared.ts';
 import type { SessionState } from './state.ts';
 
 export interface Letting {
@@ -40,7 +41,9 @@ export function checkAndRelease(server: Server, letting: Letting): void {
   server.enqueue(
     new InternalExchange((_, outcome) => {
       if (!answered(server, outcome)) return;
-      const [settings, leaks] = suspicions(readAudit(row.values(), server.identity.user), server, letting);
+      const found = readAudit(row.values(), server.identity.user);
+      const [prepare] = strangers(found.statements, server.prepared.sql, undefined);
+      const [settings, leaks] = suspicions({ ...found, prepare }, server, letting);
       if (settings.length === 0) finish(server, letting, leaks);
       else compare(server, settings, (different) => finish(server, letting, [...leaks, ...different.map(asSetting)]));
     }, row.see),

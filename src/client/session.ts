@@ -1,6 +1,5 @@
 /**
  * A session: one client after its log-in. The hot path, top to bottom: frame in → request → facts → plan → server → answer → ready.
- *
  * Phases:
  *   idle      nothing is under way; frames are gathered into a request
  *   waiting   the request is whole (or full) and stands in line for a server; the client's further frames stay unread
@@ -40,6 +39,7 @@ import { planOf } from './plan-of.ts';
 import { refusalOf, sendPart } from './refusals.ts';
 import { Request } from './request.ts';
 import { Sharer, type SharerOwner } from './sharer.ts';
+import { namesFirst } from './sql-bring.ts';
 import { SessionState } from './state.ts';
 import { readingOf } from './statements.ts';
 
@@ -165,12 +165,13 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   /** The exchange goes to the server: what the server lacks first, in the same write. */
-  #start(server: Server, target: Target): void {
+  #start(server: Server, target: Target, hasNames = false): void {
     if (server.sharing) return this.#sharer.begin(server);
     if (this.#held === undefined && server.used && wantsNewServer(this.request)) {
       server.close('a session needs a new connection');
       return this.#acquire(target, true);
     }
+    if (!hasNames && namesFirst(this, server, () => this.#start(server, target, true))) return;
     this.output.answerBytes = 0;
     const now = this.place.clock.nowMs();
     const fresh = this.#held === undefined;

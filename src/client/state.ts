@@ -5,32 +5,31 @@
  */
 import { type Effect, type PinReason, type StateKind, stateKindOf } from '../../routing/index.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
-import { InternalExchange } from '../server/exchange.ts';
 import type { Reported } from '../server/reported.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
-import { type Found, findings, knownSettings, lastRow, readAudit, sendAudit } from './audit.ts';
-import { Doubts, lastPart, usesOf } from './doubts.ts';
-import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode } from './hidden-code.ts';
+import { audit, type Found, findings, knownSettings } from './audit.ts';
+import { Doubts, usesOf } from './doubts.ts';
+import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Use, Verdict } from './known-code.ts';
 import { isOnlyUnloaded } from './library-settings.ts';
 import { AUDITED, EVEN_ON_ERROR, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
-import { FUNCTION_CALL, isStale, MAY_DRAW, NOTHING, type Origin, type Ran, textToShow } from './ran.ts';
+import { FUNCTION_CALL, isStale, NOTHING, type Origin, type Ran, textOf, textToShow } from './ran.ts';
 import type { Request } from './request.ts';
+import { Sequences } from './sequences.ts';
+import { SqlPrepared, strangers } from './sql-prepared.ts';
 import { StatementNames } from './statements.ts';
 import { Looks, type TextLook } from './text-look.ts';
 import { TrackedSettings } from './tracked-settings.ts';
-
-/** Effects that set parameters back. */
-const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
 
 /** One session's state, and the only one who changes it. */
 export class SessionState {
   readonly settings: TrackedSettings;
   readonly names = new StatementNames();
+  readonly #sqlPrepared = new SqlPrepared(this.names);
   readonly #identity: Pick<SessionIdentity, 'id' | 'database' | 'user'>;
   readonly #user: string;
   readonly #place: Place;
@@ -51,8 +50,7 @@ export class SessionState {
   readonly #doubts = new Doubts();
   /** Texts that changed definitions in the open transaction: others see them when it is over. */
   #redefined: (TextLook | undefined)[] = [];
-  /** Where this session may have used a sequence last. */
-  sequenceServer: Server | undefined;
+  readonly sequences: Sequences;
   /** Parameters that texts of this session name where only an audit sees them set. */
   readonly #namedSettings = new Set<string>();
 
@@ -66,6 +64,13 @@ export class SessionState {
     this.#user = place.serverUser(identity.database, identity.user);
     this.policy = place.policy(identity.database, identity.user);
     this.settings = new TrackedSettings(identity.label, this.#user);
+    this.sequences = new Sequences({
+      identity,
+      user: this.#user,
+      learnt: place.learnt,
+      names: this.names,
+      judge: (uses) => this.#judge(uses),
+    });
     this.#pins = new Pins((pin) => place.unpinned(identity, pin));
   }
 
@@ -92,12 +97,6 @@ export class SessionState {
     return { pinned: this.#pins.any || this.#doubts.any, undoable: this.#pins.undoable && !this.#doubts.any };
   }
 
-  /** What the session drew from sequences is not its own any more. */
-  forgetSequences(): void {
-    if (this.sequenceServer?.sequenceUser === this.#identity.id) this.sequenceServer.sequenceUser = undefined;
-    this.sequenceServer = undefined;
-  }
-
   /** A request, or a further part of one, goes to a server. */
   sent(request: Request, tally: Tally): void {
     if (request.simple !== undefined) for (const statement of request.simple.statements) this.#run(statement, request.about);
@@ -117,6 +116,7 @@ export class SessionState {
   answered(exchange: ClientExchange, server: Server, request: Request, status: number): void {
     const ran = this.#ran;
     this.#ran = [];
+    this.#sqlPrepared.alone = exchange.simple && ran.length === 1;
     if (exchange.failed && exchange.owed === undefined) {
       // Without a list of what was owed it is not known how far it came.
       server.unnamed = undefined;
@@ -132,6 +132,7 @@ export class SessionState {
       else if (at === exchange.completed && exchange.failed) this.#failed(statement, server);
     });
     this.#origins.length = 0;
+    if (status === STATUS_IDLE) this.#sqlPrepared.setsOpen = false;
     this.#looks.forget();
     if (status === STATUS_IDLE) for (const look of this.#redefined.splice(0)) this.#definitionChanged(look, status);
     if (this.policy.state.audit === 'always' && status === STATUS_IDLE) this.#auditWanted = true;
@@ -154,6 +155,7 @@ export class SessionState {
     for (const effect of effects) {
       if (this.#ignores(stateKindOf(effect.kind))) continue;
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
+      if (status !== STATUS_IDLE) this.#sqlPrepared.noteOpen(effect.kind);
       if (isOnlyUnloaded(effect)) this.#pin('load', `${verb} ${effect.name}`, server);
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
       if (effect.kind === 'ddl') this.#definitionChanged(this.#looks.at(this.#origin), status);
@@ -172,6 +174,7 @@ export class SessionState {
   /** Whether the statement has run code that is not harmless, or may have: that is found out before the client hears that it is done. */
   #lookInto(statement: Ran, server: Server): void {
     const origin = this.#origin;
+    for (const own of this.#sqlPrepared.runBy(statement)) this.#lookInto(own.ran, server);
     const uses = usesOf(statement, () => this.#looks.at(this.#origin).ddlUses);
     if (uses.length === 0 || this.#ignores('opaque') || this.#looks.doubted === uses) return;
     this.#looks.doubted = uses;
@@ -187,37 +190,40 @@ export class SessionState {
     this.#doubts.add({ uses, harmful });
   }
 
-  /** A statement that is not proven to read may have called nextval(), in a default or anywhere else. */
   #usedSequences(statement: Ran, server: Server): void {
-    const { readOnly, effects, verb } = statement;
-    const reads = effects.some(({ kind }) => kind === 'currval');
-    if (reads) this.#place.learnt.learnCurrval(this.#identity.database, this.#user);
-    const calls = effects.some(({ kind }) => kind === 'opaque');
-    if (calls && readOnly && this.#judge(usesOf(statement, () => this.#looks.at(this.#origin).ddlUses)) === 'quiet') return;
-    if ((readOnly && !calls) || !MAY_DRAW.has(verb) || this.#ignores('sequence')) return;
-    server.sequenceUser = this.#identity.id;
-    this.sequenceServer = server;
-    if (!reads && this.#place.learnt.usesCurrval(this.#identity.database, this.#user)) this.#pin('sequence', verb, server);
+    if (this.#ignores('sequence')) return;
+    if (this.sequences.used(statement, server, () => this.#looks.at(this.#origin).ddlUses)) this.#pin('sequence', statement.verb, server);
   }
 
-  /** Whether a request may read currval() or lastval(): it must find what this session did, or nothing. */
+  /** Whether a request may read currval() or lastval(). */
   readsSequences(request: Request): boolean {
-    if (this.#ignores('sequence')) return false;
-    return request
-      .facts()
-      .some(({ statements }) => statements.some(({ effects }) => effects.some((effect) => this.#mayReadSequences(effect))));
-  }
-
-  #mayReadSequences({ kind, name }: Effect): boolean {
-    if (kind !== 'opaque') return kind === 'currval';
-    if (this.#place.learnt.hiddenCode(this.#identity.database)?.currval === false) return false;
-    if (name === undefined) return true;
-    const verdict = this.#judge([{ kind: 'function', name: lastPart(name) }]);
-    return verdict === 'harmful' || verdict === 'unknown';
+    return !this.#ignores('sequence') && this.sequences.mayBeReadBy(request.facts());
   }
 
   #judge(uses: readonly Use[]): Verdict {
     return this.#place.learnt.knownCode(this.#identity.database).judge(uses).verdict;
+  }
+
+  /** Whether a statement may run code that is not harmless; definitions that it makes aside. */
+  mayRunAnything(statement: Ran): boolean {
+    if (statement.verb === 'prepare' || statement.effects.some(({ kind }) => kind === 'ddl')) return false;
+    const verdict = this.#judge(usesOf(statement, () => []));
+    return verdict === 'harmful' || verdict === 'unknown';
+  }
+
+  /** The client looks at what has become of its statements on this server: that they keep. */
+  watchesPrepared(server: Server, text: string): void {
+    if (this.names.sql.size === 0) return;
+    [this.#statement, this.#origin] = [NOTHING, text];
+    this.#sqlPrepared.watched = true;
+    this.#pin('prepare', 'select pg_prepared_statements', server);
+  }
+
+  /** A statement of SQL's PREPARE is run, or taken away, by the protocol: what that did is found out. */
+  namedByProtocol(name: string, server: Server): void {
+    [this.#statement, this.#origin] = [NOTHING, undefined];
+    this.#auditWanted = true;
+    this.#opaque(`execute ${name}`, server);
   }
 
   /** A statement of the protocol is on this server under the client's own name, as if SQL's PREPARE had made it. */
@@ -227,14 +233,6 @@ export class SessionState {
     if (this.#ignores('prepare')) return;
     this.#auditWanted = true;
     this.#pin('prepare', `prepare ${name}`, server);
-  }
-
-  /** Whether a request may set a parameter back to the server's default where the client has asked for another value at start-up. */
-  mayRestore(request: Request): boolean {
-    return (
-      this.settings.hasStart &&
-      request.facts().some(({ statements }) => statements.some(({ effects }) => effects.some(({ kind }) => RESETS.has(kind))))
-    );
   }
 
   /** Anything can be created in the temporary schema by its name (`named`), or by where the search_path leads. */
@@ -266,8 +264,16 @@ export class SessionState {
     if (reason === undefined || this.#ignores(reason) || (reason === 'opaque' && effect.name !== undefined)) return;
     const what = effect.name === undefined ? verb : `${verb} ${effect.name}`;
     if (reason === 'opaque') return this.#opaque(what, server);
+    if (reason === 'prepare' && this.#follows(effect, server)) return;
     if ((AUDITED as readonly PinReason[]).includes(reason)) this.#auditWanted = true;
     this.#pin(reason, what, server);
+  }
+
+  /** Whether what PREPARE has made can follow the session: then it does. */
+  #follows({ name }: Effect, server: Server): boolean {
+    if (this.policy.state.actions.prepare !== 'track' || name === undefined || server.label !== this.label) return false;
+    if (this.#place.database(this.#identity.database)?.kind === 'sharded') return false;
+    return this.#sqlPrepared.take(name, textOf(this.#origin), this.#statement, this.label, server);
   }
 
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
@@ -298,9 +304,9 @@ export class SessionState {
   /** Statements that take away prepared statements, or what was drawn from sequences. */
   #forget(effect: Effect, server: Server): void {
     if (effect.kind === 'prepare' && effect.name !== undefined) this.names.inSql.add(effect.name);
-    else if (effect.kind === 'deallocate' && effect.name !== undefined) this.names.inSql.delete(effect.name);
+    else if (effect.kind === 'deallocate' && effect.name !== undefined) this.#sqlPrepared.remove(effect.name, server);
     if (effect.kind === 'discard_all' || effect.kind === 'discard_sequences') {
-      this.forgetSequences();
+      this.sequences.forget();
       this.#pins.remove('sequence');
     }
     if (effect.kind !== 'discard_all' && (effect.kind !== 'deallocate' || effect.name !== undefined)) return;
@@ -311,10 +317,15 @@ export class SessionState {
 
   /** Something must be asked of the server before the client is told that its statement is done. */
   unsettled(status: number): boolean {
-    return this.settings.unsettled(status) || (status === STATUS_IDLE && (this.#auditWanted || this.#doubts.any));
+    return (
+      this.#sqlPrepared.undescribed ||
+      this.settings.unsettled(status) ||
+      (status === STATUS_IDLE && (this.#auditWanted || this.#doubts.any))
+    );
   }
 
   settle(server: Server, status: number, done: (ok: boolean) => void): void {
+    if (this.#sqlPrepared.undescribed) return this.#describe(server, status, done);
     const settled = (ok: boolean): void => {
       if (ok) this.#pinBySettings(server);
       done(ok);
@@ -331,6 +342,17 @@ export class SessionState {
     else doubts(true);
   }
 
+  #describe(server: Server, status: number, done: (ok: boolean) => void): void {
+    this.#sqlPrepared.describe(server, (name, outcome) => {
+      if (outcome.status === 0) return done(false);
+      if (!outcome.ok) {
+        this.#auditWanted = true;
+        this.#pin('prepare', `prepare ${name}`, server);
+      }
+      this.settle(server, status, done);
+    });
+  }
+
   #pinBySettings(server: Server): void {
     const { settings, role } = this.policy.state.actions;
     if (settings === 'pin') this.#pinWhile(this.settings.differs(false), 'settings', server);
@@ -339,39 +361,18 @@ export class SessionState {
 
   #audit(server: Server, done: (ok: boolean) => void): void {
     this.#auditWanted = false;
-    server.unnamed = undefined;
-    const code = this.#place.learnt.hiddenCode(this.#identity.database);
-    if (code !== undefined) return this.#ask(server, code, done);
-    const row = lastRow();
-    server.enqueue(
-      new InternalExchange((_, outcome) => {
-        if (outcome.status === 0) return done(false);
-        // Not readable: then everything must be taken to be possible.
-        const learnt: HiddenCode = outcome.ok ? readHiddenCode(row.values()) : ANYTHING;
-        if (outcome.ok) this.#place.learnt.learnHiddenCode(this.#identity.database, learnt);
-        this.#ask(server, learnt, done);
-      }, row.see),
-    );
-    server.send(hiddenCodeFrames);
+    const settings = [...this.#namedSettings, ...[...this.label.values.keys()].filter((name) => name.includes('.'))];
+    const asked = { database: this.#identity.database, serverUser: this.#user, learnt: this.#place.learnt, settings };
+    audit(server, asked, (found, names, code) => this.#found(found, names, code, server), done);
   }
 
-  #ask(server: Server, code: HiddenCode, done: (ok: boolean) => void): void {
-    const dotted = [...this.label.values.keys()].filter((name) => name.includes('.'));
-    const names = [...new Set([...code.settings, ...this.#namedSettings, ...dotted])];
-    const row = lastRow();
-    server.enqueue(
-      new InternalExchange((_, outcome) => {
-        if (outcome.ok) this.#found(readAudit(row.values(), this.#user), new Set(names), code, server);
-        done(outcome.status !== 0);
-      }, row.see),
-    );
-    sendAudit(server, names);
-  }
-
-  #found(found: Found, asked: ReadonlySet<string>, code: HiddenCode, server: Server): void {
+  #found(all: Found, asked: ReadonlySet<string>, code: HiddenCode, server: Server): void {
     const { actions, audit } = this.policy.state;
-    for (const reason of AUDITED) if (found[reason] === undefined) this.#pins.remove(reason);
-    if (found.prepare === undefined) this.names.inSql.clear();
+    const [prepare] = strangers(all.statements, server.prepared.sql, this.names.sql);
+    const found = { ...all, prepare };
+    for (const reason of AUDITED)
+      if (found[reason] === undefined && (reason !== 'prepare' || !this.#sqlPrepared.isWatched)) this.#pins.remove(reason);
+    if (prepare === undefined) this.#sqlPrepared.onlyTracked();
     if (!code.dynamic && actions.opaque !== 'pin') this.#pins.remove('opaque');
     // Where nothing is looked for, what is there may be another session's.
     if (actions.opaque !== 'ignore' || audit === 'always') this.#learn(found, asked, server);
@@ -394,6 +395,6 @@ export class SessionState {
   /** The session is over. */
   end(): void {
     this.#pins.clear();
-    this.forgetSequences();
+    this.sequences.forget();
   }
 }

@@ -12,6 +12,7 @@ import { Shape } from '../server/shape.ts';
 import { latin1 } from '../wire/read.ts';
 import { isAscii, readText, type TextReading } from './read-text.ts';
 import { Reader } from './reader.ts';
+import type { TrackedStatement } from './sql-prepared.ts';
 
 /** What one text is. */
 export interface Text {
@@ -232,8 +233,10 @@ export class StatementNames {
   readonly named = new Map<string, Prepared>();
   readonly portals = new Map<string, Prepared | undefined>();
   unnamed: Prepared | undefined;
-  /** Names given by SQL's PREPARE, on the server that the session is pinned to. */
+  /** Names given by SQL's PREPARE: of statements that follow the session, and of those on the server that it is pinned to. */
   readonly inSql = new Set<string>();
+  /** Those that follow the session. */
+  readonly sql = new Map<string, TrackedStatement>();
 
   /** The transaction is over: Postgres has closed every portal. */
   transactionEnded(): void {
@@ -244,5 +247,6 @@ export class StatementNames {
   forgetAll(): void {
     this.named.clear();
     this.inSql.clear();
+    this.sql.clear();
   }
 }

@@ -48,6 +48,8 @@ export class ClientExchange implements Exchange {
   parseConfirmed = false;
   /** What was in front of it failed: the client gets this instead of the answer. */
   #instead: Buffer | undefined;
+  /** The error that an error of the server stands for, when it stands for another. */
+  meaning: ((error: Buffer) => Buffer | undefined) | undefined;
   spoilt = false;
   #begun = false;
 
@@ -166,6 +168,8 @@ export class ClientExchange implements Exchange {
     this.failed = true;
     this.suspended = false;
     this.copiesEnded = this.copiesAsked;
+    const meant = this.meaning?.(chunk.subarray(start, end));
+    if (meant !== undefined) return this.#meant(server, meant);
     this.sqlstate = messageFields(chunk, start, end).sqlstate;
     if (this.owed === undefined) return true;
     this.pump(server);
@@ -173,6 +177,16 @@ export class ClientExchange implements Exchange {
     const mended = this.owed.fail(frame);
     this.#tellIfAnswered();
     if (mended === frame) return true;
+    server.flushSlice();
+    this.deliver(mended, 0, mended.length);
+    return false;
+  }
+
+  #meant(server: Server, error: Buffer): boolean {
+    this.sqlstate = messageFields(error, 0, error.length).sqlstate;
+    if (this.owed !== undefined) this.pump(server);
+    const mended = this.owed?.fail(error) ?? error;
+    this.#tellIfAnswered();
     server.flushSlice();
     this.deliver(mended, 0, mended.length);
     return false;

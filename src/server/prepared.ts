@@ -22,9 +22,25 @@ export interface Prepared {
 /** Names that we give on servers. A client's own name that begins so is never sent as it is. */
 export const NAME_PREFIX = 'shardyard_';
 
+/** A statement that SQL's PREPARE has made, under the client's own name. */
+export interface SqlStatement {
+  readonly name: string;
+  /** The whole Query that made it, in ASCII; of a stand-in the statement itself. */
+  readonly text: string;
+  /** The parameters of the session by which the text was understood. */
+  readonly meaning: string;
+  /** The types of its parameters and of its result as the server described them; undefined: not known (yet). */
+  readonly types: string | undefined;
+  readonly result: string | undefined;
+  /** It is a stand-in for one that could not be made here: the error that whoever executes it is to get. */
+  readonly error?: Buffer;
+}
+
 /** The statements that one server connection has, least recently used first. */
 export class PreparedSet {
   readonly #set = new Set<Prepared>();
+  /** Those of SQL's PREPARE, of whatever session, by name; but for names of a session that is pinned for them. */
+  readonly sql = new Map<string, SqlStatement>();
 
   get size(): number {
     return this.#set.size;
@@ -51,6 +67,7 @@ export class PreparedSet {
 
   clear(): void {
     this.#set.clear();
+    this.sql.clear();
   }
 
   /** Some statement that the server has. */

@@ -94,9 +94,9 @@ export function withoutIdentity(label: Label): Label {
   return intern(new Map([...label.values].filter(([name]) => !IDENTITY.includes(name))));
 }
 
-/** The frames that bring a connection from one label to another, ending in Sync; `from` undefined when what it carries is not known. */
-export function replayFrames(from: Label | undefined, to: Label): Buffer {
-  const frames: Buffer[] = [BEGIN];
+/** Statements that bring a connection from one label to another, without Sync; `from` undefined when what it carries is not known. */
+export function changeFrames(from: Label | undefined, to: Label): readonly Buffer[] {
+  const frames: Buffer[] = [];
   if (from === undefined) {
     frames.push(statement('RESET SESSION AUTHORIZATION', []), statement('RESET ROLE', []), statement('RESET ALL', []));
   }
@@ -114,6 +114,10 @@ export function replayFrames(from: Label | undefined, to: Label): Buffer {
     const value = to.values.get(name);
     if (identity.length > 0 && value !== undefined) frames.push(setConfig([[name, value]]));
   }
-  frames.push(END);
-  return Buffer.concat(frames);
+  return frames;
+}
+
+/** The frames that bring a connection from one label to another, for good, ending in Sync. */
+export function replayFrames(from: Label | undefined, to: Label): Buffer {
+  return Buffer.concat([BEGIN, ...changeFrames(from, to), END]);
 }

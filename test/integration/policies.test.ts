@@ -71,7 +71,7 @@ describe('policies for session state', () => {
       `nothing = ${at} ${rejectAll}`,
       `plain = ${at}`,
       `ignores = ${at} session_state.advisory=ignore session_state.settings=ignore session_state.temp=ignore session_state.listen=ignore`,
-      `pins = ${at} session_state.settings=pin session_state.role=pin session_state.prepared=pin session_state.opaque=pin`,
+      `pins = ${at} session_state.settings=pin session_state.role=pin session_state.prepared=pin session_state.prepare=pin session_state.opaque=pin`,
       `sessions = ${at} pool_mode=session session_state.temp=reject`,
       `shard = ${at}`,
       `sharded = shards=shard session_state.temp=reject session_state.settings=reject`,
