@@ -137,9 +137,10 @@ export class Pool implements ServerOwner, BudgetMember {
     else this.#serve();
   }
 
-  /** What is on its way may have run code that nobody was asked about: those servers are used no more. */
+  /** What is on its way, or was a moment ago, may have run code that nobody was asked about: those servers are used no more. */
   definitionsChanged(): void {
-    this.#sharing.retire(() => true);
+    for (const { server } of this.servers()) if (this.#sharing.isRecent(server)) server.closeNeeded = true;
+    for (const server of [...this.#idle]) if (server.closeNeeded) server.close('a definition has changed');
   }
 
   /** Gives back a server that is clean and has nothing under way. */
@@ -355,13 +356,12 @@ export class Pool implements ServerOwner, BudgetMember {
 
   #retire(nowMs: number, policy: PoolPolicy): void {
     this.#sharing.retire((server) => nowMs - server.identity.connectedAtMs > policy.lifetimeMs);
-    let keep = policy.minPoolSize;
     for (const server of [...this.#idle]) {
       const idleFor = nowMs - server.freeSinceMs;
       if (server.closeNeeded) server.close('obsolete connection');
       else if (nowMs - server.identity.connectedAtMs > policy.lifetimeMs) server.close('server lifetime over');
-      else if (policy.idleTimeoutMs > 0 && idleFor > policy.idleTimeoutMs && this.size > keep) server.close('server idle timeout');
-      else keep = Math.max(keep, 0);
+      else if (policy.idleTimeoutMs > 0 && idleFor > policy.idleTimeoutMs && this.size > policy.minPoolSize)
+        server.close('server idle timeout');
     }
   }
 

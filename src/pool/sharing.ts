@@ -37,6 +37,8 @@ const PATIENCE_MS = 25;
 const DOUBT_MS = 8;
 /** Behind a head that takes so long nobody is left, whatever it costs, as far as there is room elsewhere. */
 const STUCK_MS = 200;
+/** By the time that we hear of a change of definitions, what ran under it may be over: so long ago at most. */
+const RECENT_MS = 1000;
 /** Second runs that each shared query allows, and how many may be saved up. */
 const ALLOWANCE = 0.05;
 const ALLOWANCE_LIMIT = 100;
@@ -134,6 +136,11 @@ export class Sharing {
   /** Nothing keeps it from taking queries but what it has, for a moment. */
   #isOpen(server: Server, now: number): boolean {
     return !server.closeNeeded && !server.paused && server.cancelsPending === 0 && now - server.headSinceMs < PATIENCE_MS;
+  }
+
+  /** It carries shared queries, or did a moment ago. */
+  isRecent(server: Server): boolean {
+    return server.sharing || this.#clock.nowMs() - server.headSinceMs < RECENT_MS;
   }
 
   /** A query joins a server's queue. */

@@ -5,6 +5,7 @@ export interface Wire {
   readonly port: number;
   /** Cuts a connection that has logged in, the `which`-th of them; false when there is none. */
   cut(which: number): boolean;
+  cutAll(): void;
   stop(): Promise<void>;
 }
 
@@ -27,6 +28,9 @@ export async function startProxy(to: { readonly port: number }): Promise<Wire> {
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const destroyAll = (): void => {
+    for (const pair of pairs) for (const socket of pair) socket.destroy();
+  };
   return {
     port: (server.address() as net.AddressInfo).port,
     cut: (which) => {
@@ -36,8 +40,9 @@ export async function startProxy(to: { readonly port: number }): Promise<Wire> {
       pair?.[1].destroy();
       return pair !== undefined;
     },
+    cutAll: destroyAll,
     stop: async () => {
-      for (const pair of pairs) for (const socket of pair) socket.destroy();
+      destroyAll();
       await new Promise((resolve) => server.close(resolve));
     },
   };
