@@ -1,5 +1,6 @@
 /** A shared queue of which all is known: who stands in it, in which order, and what happens to whom. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { eventually } from '../integration/eventually.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
@@ -215,10 +216,12 @@ describe('in a shared queue', () => {
   it('a connection that is cut in the middle of a large answer ends that client only', async () => {
     const clients = await start(6, 'default_pool_size = 2');
     const [slow, ...others] = clients;
-    slow!.socket.pause();
+    // Something of the answer has reached it, and it reads no more.
+    const begun = once(slow!.socket, 'data').then(() => slow!.socket.pause());
     await queue(clients, (i) => (i === 0 ? ask(REPEAT, 60_000_000) : ask(SERIES, i)));
     postgres.resume();
     assert.deepEqual(await answers(others), numbers(1, 6));
+    await begun;
     wire.cutAll();
     slow!.socket.resume();
     await slow!.untilEnd();
