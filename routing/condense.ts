@@ -36,7 +36,7 @@ const nameOf = ({ schema, name }: FunctionName): string => `${schema ?? ''}\0${n
 function asOne(statements: readonly Statement[]): Statement {
   const relations = new Map<string, Relation>();
   const functions = new Map<string, FunctionName>();
-  const [operators, builtIns, words] = [new Set<string>(), new Set<string>(), new Set<string>()];
+  const [operators, builtIns, words, fields] = [new Set<string>(), new Set<string>(), new Set<string>(), new Set<string>()];
   let parsed = true;
   for (const statement of statements) {
     for (const relation of statement.relations)
@@ -45,9 +45,10 @@ function asOne(statements: readonly Statement[]): Statement {
     for (const operator of statement.operators) operators.add(operator);
     for (const name of statement.builtIns ?? []) builtIns.add(name);
     for (const word of statement.words ?? []) words.add(word);
+    for (const field of statement.fields ?? []) fields.add(field);
     if (statement.words !== undefined) parsed = false;
   }
-  const names = relations.size + functions.size + operators.size + words.size;
+  const names = relations.size + functions.size + operators.size + words.size + fields.size;
   return {
     verb: statements.find(({ verb }) => verb !== 'begin' && verb !== 'commit')?.verb ?? 'other',
     start: statements[0]!.start,
@@ -59,6 +60,7 @@ function asOne(statements: readonly Statement[]): Statement {
     operators: [...operators],
     effects: names > MOST_NAMES ? [{ kind: 'opaque' }] : [],
     ...(parsed ? {} : { words: [...words] }),
+    ...(fields.size === 0 ? {} : { fields: [...fields] }),
     opaque: `it has ${statements.length} statements`,
   };
 }

@@ -157,11 +157,14 @@ export interface Statement {
   readonly relations: readonly Relation[];
   /** Called functions that are not known as harmless built-ins. */
   readonly functions: readonly FunctionName[];
+  /** Names taken of a row: `t.name` is a column, or calls a function of that name with the row. */
+  readonly fields?: readonly string[];
   /** Called functions that are taken to be harmless built-ins, by name: a user's own of such a name and other arguments may be meant. */
   readonly builtIns?: readonly string[];
   /**
    * Operators that the text names (`!=` as `<>`, LIKE as `~~`, IN as `=`), deduplicated: a user's own may call anything.
-   * A cast to a type that is not built in is listed as `::name`, for its cast function may do so too; `(a).b` as `.`, for b may be a function.
+   * A cast to a type that is not built in is listed as `::name`, for its cast function may do so too; `(a).b` as `.b`, for b may
+   * be a function.
    */
   readonly operators: readonly string[];
   readonly effects: readonly Effect[];

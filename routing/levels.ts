@@ -15,6 +15,8 @@ import { before, type Ctes, declare, hidesColumns, newScope, provider, resolve, 
 export interface Findings {
   readonly relations: Relation[];
   readonly calls: Call[];
+  /** Names taken of a row (`t.name`): columns, or functions that take the row. */
+  readonly fields: Set<string>;
   /** A data-modifying statement at any level, or SELECT INTO. */
   writes: boolean;
   /** FOR UPDATE and its kin at any level. */
@@ -22,7 +24,7 @@ export interface Findings {
 }
 
 export function noFindings(): Findings {
-  return { relations: [], calls: [], writes: false, locks: false };
+  return { relations: [], calls: [], fields: new Set(), writes: false, locks: false };
 }
 
 interface Walk {
@@ -281,6 +283,8 @@ function walkExprs(walk: Walk, exprs: readonly Expr[], scope: Scope, ctes: Ctes 
 function walkExpr(walk: Walk, expr: Expr, scope: Scope, ctes: Ctes | undefined): void {
   switch (expr.kind) {
     case 'column':
+      if (expr.table !== undefined) walk.found.fields.add(expr.name);
+      return;
     case 'value':
     case 'default':
       return;

@@ -77,7 +77,7 @@ function byKind(kind: string, body: Json, context: Context): Expr {
       noteType(body, context);
       return OTHER;
     case 'A_Indirection':
-      if (list(body, 'indirection').some((step) => step.String !== undefined)) context.operators.add('.');
+      for (const name of strings(list(body, 'indirection').filter((step) => step.String !== undefined))) context.operators.add(`.${name}`);
       break;
     case 'SortBy':
       noteOperator(strings(list(body, 'useOp')), context);

@@ -30,7 +30,10 @@ const whyStatement = (statement: Statement, catalog: Catalog | undefined): strin
   const effect = statement.effects.find(({ kind }) => kind !== 'opaque' || statement.functions.length === 0);
   if (effect) return `it changes the session (${effect.kind})`;
   return (
-    whyFunction(statement.functions, catalog) ?? whyRelation(statement.relations, catalog) ?? whyOperator(statement.operators, catalog)
+    whyFunction(statement.functions, catalog) ??
+    whyRelation(statement.relations, catalog) ??
+    whyOperator(statement.operators, catalog) ??
+    whyField(statement, catalog)
   );
 };
 
@@ -61,4 +64,11 @@ const whyRelation = (relations: readonly Relation[], catalog: Catalog | undefine
 const whyOperator = (operators: readonly string[], catalog: Catalog | undefined): string | undefined => {
   const unknown = operators.find((operator) => !catalog || catalog.isVolatileOperator(operator));
   return unknown === undefined ? undefined : `operator ${unknown} is ${catalog ? 'volatile' : 'not known'}`;
+};
+
+/** `t.name` and `(value).name` may call a function of the user's own. */
+const whyField = ({ fields, operators }: Statement, catalog: Catalog | undefined): string | undefined => {
+  const names = [...(fields ?? []), ...operators.filter((name) => name.startsWith('.')).map((name) => name.slice(1))];
+  const volatile = names.find((name) => catalog?.volatility({ name }) === 'v');
+  return volatile === undefined ? undefined : `function ${volatile} is volatile`;
 };

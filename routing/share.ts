@@ -57,9 +57,7 @@ export const castsToBuiltIns = ({ operators }: Statement): string | undefined =>
 
 /** `(a).b` calls a function b of the user's own, whatever the type of a, where it is no field. (Of `t.b` the catalog is asked.) */
 export const takesNoField = ({ operators }: Statement): string | undefined =>
-  operators.includes(FIELD) ? 'it takes a field of a value' : undefined;
-
-const FIELD = '.';
+  operators.some((name) => name.startsWith('.')) ? 'it takes a field of a value' : undefined;
 
 const rules = [
   onlyReads,

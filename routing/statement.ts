@@ -132,7 +132,7 @@ function intoEffects(into: Into): readonly Effect[] {
   return [{ kind: 'ddl' }, ...(into.temporary ? [{ kind: 'temp', name: into.name } as const] : [])];
 }
 
-type Found = Pick<Statement, 'relations' | 'functions' | 'builtIns' | 'effects' | 'readOnly'> & { opaque?: string };
+type Found = Pick<Statement, 'relations' | 'functions' | 'builtIns' | 'fields' | 'effects' | 'readOnly'> & { opaque?: string };
 
 function ofFindings(found: Findings): Found {
   const harmless = found.calls.every((call) => classify(call) !== 'other') && !found.relations.some((r) => isHostView(r.schema, r.name));
@@ -141,6 +141,7 @@ function ofFindings(found: Findings): Found {
     relations: found.relations,
     functions: functionsOf(found.calls),
     ...builtInsOf(found.calls),
+    ...(found.fields.size === 0 ? {} : { fields: [...found.fields] }),
     effects,
     readOnly: !found.writes && !found.locks && harmless && effects.every((effect) => effect.kind === 'opaque' && effect.name !== undefined),
     ...(found.calls.some((call) => runsHiddenSql(call.fn)) ? { opaque: 'it reads tables that the text does not name' } : {}),

@@ -16,7 +16,7 @@ const ROUNDS = 10;
 /** Names in one question. */
 const ASKED_LIMIT = 2000;
 
-type Looked = Pick<Statement, 'effects' | 'relations' | 'operators' | 'words'>;
+type Looked = Pick<Statement, 'effects' | 'relations' | 'operators' | 'words' | 'fields'>;
 
 const ofStatements = new WeakMap<Looked, readonly Use[]>();
 
@@ -35,11 +35,16 @@ export function lastPart(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1);
 }
 
-function usesOfPlain({ effects, relations, operators, words }: Looked): readonly Use[] {
+function usesOfPlain({ effects, relations, operators, words, fields }: Looked): readonly Use[] {
   const uses: Use[] = relations.map(({ access, name }) => ({ kind: access, name }));
   for (const name of words ?? []) uses.push({ kind: 'word', name });
   for (const { kind, name } of effects) if (kind === 'opaque' && name !== undefined) uses.push({ kind: 'function', name: lastPart(name) });
+  for (const name of fields ?? []) uses.push({ kind: 'field', name });
   for (const operator of operators) {
+    if (operator.startsWith('.')) {
+      uses.push({ kind: 'field', name: operator.slice(1) });
+      continue;
+    }
     const name = lastPart(operator.replace(/^::/, ''));
     if (operator.startsWith('::')) uses.push({ kind: 'type', name: name.replaceAll('[]', '') });
     else uses.push({ kind: 'operator', name });

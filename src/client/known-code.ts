@@ -8,7 +8,7 @@
 import { namesIn, readBody } from './function-body.ts';
 
 /** How a name is used. A word of a body may be used in every way; `event` stands for all triggers of DDL, whatever the name. */
-export type UseKind = 'function' | 'read' | 'write' | 'operator' | 'type' | 'word' | 'event';
+export type UseKind = 'function' | 'field' | 'read' | 'write' | 'operator' | 'type' | 'word' | 'event';
 
 export interface Use {
   readonly kind: UseKind;
@@ -64,6 +64,7 @@ const KINDS = ['function', 'relation', 'type', 'operator'] as const satisfies re
 /** As what a name is looked for that is used so. */
 const KINDS_OF: Readonly<Record<UseKind, readonly Kind[]>> = {
   function: ['function'],
+  field: ['function'],
   read: ['relation'],
   write: ['relation'],
   operator: ['operator'],

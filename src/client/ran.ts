@@ -7,7 +7,7 @@ import { latin1 } from '../wire/read.ts';
 /** A statement that was executed. */
 export type Ran = Pick<
   Facts['statements'][number],
-  'effects' | 'verb' | 'relations' | 'readOnly' | 'operators' | 'words' | 'start' | 'end'
+  'effects' | 'verb' | 'relations' | 'readOnly' | 'operators' | 'words' | 'fields' | 'start' | 'end'
 >;
 
 export const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false, start: 0, end: 0 };

@@ -24,6 +24,8 @@ const SCHEMA = `
   create domain checked as text check (value = set_config('app.kept', value, false));
   create table with_domain (a checked);
   create view looks as select set_config('app.kept', 'view', false);
+  create function attribute(s stamped) returns text language sql as $$ select set_config('app.kept', 'attribute', false) $$;
+  insert into stamped values (0, null);
   create function later() returns int language sql as 'select 1';
   create extension citext;
   create table emails (email citext default 'a' check (email like '%'));`;
@@ -74,6 +76,7 @@ describe('code that the text does not show', () => {
     'select * from made',
     'drop table made',
     "select 'a'::citext = 'A'::citext",
+    'select p.a from plain p limit 1',
     'insert into emails values (default)',
   ]) {
     it(`is known to be harmless, and costs nothing from the second time on: ${text}`, async () => {
@@ -90,6 +93,8 @@ describe('code that the text does not show', () => {
     ['select * from looks', 'view'],
     ['insert into parent values (1); insert into child values (1); delete from parent', 'here'],
     ["select 'cast'::checked", 'cast'],
+    ['select stamped.attribute from stamped where id = 0', 'attribute'],
+    ['select (s).attribute from (select s from stamped s where id = 0) q', 'attribute'],
   ] as const) {
     it(`is found, and its setting is tracked: ${text}`, async () => {
       for (let i = 0; i < 3; i++) {
