@@ -108,7 +108,7 @@ export class Sharer implements SharedClient {
   /** A query that had a server of its own is answered: what is learnt of its shape. */
   ranAlone(ms: number, bytes: number, failed: boolean): void {
     if (failed || this.#sharable === undefined) return;
-    this.#sharable.shape.ran(ms, bytes);
+    this.#sharable.shape.ranAlone(ms, bytes);
     // It would have failed here as well, had nothing changed.
     if (this.#stale) this.#place.definitionsChanged(this.#target!.database);
   }

@@ -15,6 +15,8 @@ const SMALL_BYTES = 32 * 1024;
 const WEIGHT = 1 / 16;
 /** Runs on a connection of its own before it is shared. */
 const RUNS_ALONE = 1;
+/** Of so many runs on connections of their own the quickest counts: the others tell how busy the machine was. */
+const BEST_OF = 8;
 /** What the catalog said is believed for so long: others than us may change a definition. */
 const BELIEVED_MS = 60_000;
 
@@ -37,9 +39,13 @@ export class Shape {
   /** To prepare it gave a notice (a name too long): each Parse must, so it is not prepared for all. */
   noticed = false;
   runs = 0;
+  #counted = 0;
   #meanMs = 0;
   #variance = 0;
   #meanBytes = 0;
+  /** The quickest of the last runs alone, and how many they are. */
+  #bestMs = Number.POSITIVE_INFINITY;
+  #alone = 0;
 
   constructor(facts: Facts) {
     this.#facts = facts;
@@ -48,10 +54,27 @@ export class Shape {
     this.hasEffects = !facts.understood || facts.statements.some(({ effects }) => effects.length > 0);
   }
 
-  /** A run is over: `ms` that the server worked on it, `bytes` of its answer. */
+  /** A run on a connection of its own is over: `ms` from its start to its end, with all that ran beside it. */
+  ranAlone(ms: number, bytes: number): void {
+    if (this.runs === 0) return this.ran(ms, bytes);
+    this.runs += 1;
+    this.#alone += 1;
+    this.#bestMs = Math.min(this.#bestMs, ms);
+    if (this.#alone < BEST_OF) return;
+    this.#count(this.#bestMs, bytes);
+    this.#alone = 0;
+    this.#bestMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** A run among others is over: `ms` that the server worked on it, `bytes` of its answer. */
   ran(ms: number, bytes: number): void {
     this.runs += 1;
-    const weight = this.runs < 16 ? 1 / this.runs : WEIGHT;
+    this.#count(ms, bytes);
+  }
+
+  #count(ms: number, bytes: number): void {
+    this.#counted += 1;
+    const weight = this.#counted < 16 ? 1 / this.#counted : WEIGHT;
     const difference = ms - this.#meanMs;
     this.#meanMs += weight * difference;
     this.#variance = (1 - weight) * (this.#variance + weight * difference * difference);

@@ -21,6 +21,13 @@ describe('the pace of a shape', () => {
     assert.equal(shape.isQuick, false);
     assert.equal(ran(shape, 4, 0).isQuick, true);
   });
+  it('is told by its best runs where it ran alone beside much else', () => {
+    const shape = shapeOf('select 1');
+    for (let i = 0; i < 120; i++) shape.ranAlone(i % 8 === 7 ? 2 : 60, 100);
+    assert.equal(shape.isQuick, true);
+    for (let i = 0; i < 400; i++) shape.ranAlone(60, 100);
+    assert.equal(shape.isQuick, false);
+  });
   it('turns slow after one that took very long, whatever was before, and comes back', () => {
     const shape = ran(shapeOf('select 1'), 10_000, 1);
     assert.equal(ran(shape, 1, 500).isQuick, false);
