@@ -24,7 +24,7 @@ export interface Found {
   readonly hold: string | undefined;
   readonly listen: string | undefined;
   readonly prepare: string | undefined;
-  /** Names of prepared statements that are not ours, with their texts. */
+  /** Names of prepared statements that are not ours, with digests of their texts. */
   readonly statements: ReadonlyMap<string, string>;
   readonly slot: string | undefined;
   /** Parameters that the session has set, as the server writes their values. */
@@ -34,6 +34,9 @@ export interface Found {
 /** Parameters that every transaction begins with anew: no session keeps them, although pg_settings may say so. */
 export const OF_TRANSACTIONS: ReadonlySet<string> = new Set(['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']);
 
+/** What `digestOf` makes of a text in ASCII. */
+const DIGEST = "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(statement, pg_catalog.getdatabaseencoding())), 'hex')";
+
 const QUESTION = `SELECT
   (SELECT CASE objsubid WHEN 1 THEN ((classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8)::pg_catalog.text ELSE classid || ', ' || objid END
     FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid() LIMIT 1),
@@ -41,7 +44,7 @@ const QUESTION = `SELECT
     AND refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid = pg_catalog.pg_my_temp_schema() LIMIT 1),
   (SELECT name FROM pg_catalog.pg_cursors WHERE is_holdable LIMIT 1),
   (SELECT channel FROM pg_catalog.pg_listening_channels() channel LIMIT 1),
-  (SELECT pg_catalog.string_agg(name || E'\\n' || statement, E'\\x01') FROM pg_catalog.pg_prepared_statements
+  (SELECT pg_catalog.string_agg(name || E'\\n' || ${DIGEST}, E'\\x01') FROM pg_catalog.pg_prepared_statements
     WHERE from_sql OR name NOT LIKE '${NAME_PREFIX}%'),
   (SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid() LIMIT 1),
   pg_catalog.current_setting('role'), pg_catalog.current_setting('session_authorization'),

@@ -42,9 +42,10 @@ export class Sequences {
    */
   used(statement: Ran, server: Server, inText: () => readonly Use[]): boolean {
     const { readOnly, effects, verb } = statement;
-    const { identity, user, learnt } = this.#view;
+    const { identity, user, learnt, names } = this.#view;
     const reads = effects.some(({ kind }) => kind === 'currval');
     if (reads) learnt.learnCurrval(identity.database, user);
+    if (verb === 'execute' && effects.length === 1 && names.sql.get(effects[0]!.name ?? '')?.ran.readOnly === true) return false;
     const calls = effects.some(({ kind }) => kind === 'opaque');
     if (calls && readOnly && this.#view.judge(usesOf(statement, inText)) === 'quiet') return false;
     if ((readOnly && !calls) || !MAY_DRAW.has(verb)) return false;

@@ -82,7 +82,8 @@ function seenBy(request: Request, complete: boolean, state: SessionState, server
     if (name === undefined || name === '' || target === code.TARGET_PORTAL || named.has(name)) continue;
     const uses = type === code.BIND || type === code.DESCRIBE;
     (uses ? seen.used : seen.named).add(name);
-    if (type !== code.PARSE && sql.has(name)) state.namedByProtocol(name, server);
+    const own = type === code.PARSE ? undefined : sql.get(name);
+    if (own !== undefined) state.namedByProtocol(own, server);
   }
   return seen;
 }
@@ -104,10 +105,16 @@ function look(statement: Statement, seen: Seen, state: SessionState): void {
   if (!seen.all && state.mayRunAnything(statement)) seen.all = true;
 }
 
+/** A statement that must be prepared again; `certain`: the request runs it, or fails with it. */
+interface Lacking {
+  readonly statement: TrackedStatement;
+  readonly certain: boolean;
+}
+
 /** Takes away what is not the session's and gives stand-ins for what is only spoken of; returns what must be prepared again. */
-function putRight(server: Server, { all, used, named }: Seen, { names }: SessionState): readonly TrackedStatement[] {
+function putRight(server: Server, { all, used, named }: Seen, { names }: SessionState): readonly Lacking[] {
   const there = server.prepared.sql;
-  const lacking: TrackedStatement[] = [];
+  const lacking: Lacking[] = [];
   const frames: Buffer[] = [];
   for (const name of all ? new Set([...there.keys(), ...names.sql.keys()]) : new Set([...used, ...named])) {
     const [own, here] = [names.sql.get(name), there.get(name)];
@@ -117,7 +124,7 @@ function putRight(server: Server, { all, used, named }: Seen, { names }: Session
       frames.push(close(code.TARGET_STATEMENT, name));
       there.delete(name);
     }
-    if (own !== undefined && isUsed) lacking.push(own);
+    if (own !== undefined && isUsed) lacking.push({ statement: own, certain: used.has(name) });
     else if (own !== undefined) frames.push(standIn(there, own, NEVER_EXECUTED));
   }
   sendAlone(server, frames);
@@ -137,15 +144,17 @@ function sendAlone(server: Server, frames: readonly Buffer[]): void {
 
 const BEGIN = [parse('', 'BEGIN ISOLATION LEVEL READ COMMITTED'), bind('', '', [], []), execute('')];
 const SAVEPOINT = [parse('', 'SAVEPOINT shardyard'), bind('', '', [], []), execute('')];
+/** For a statement that perhaps nobody runs: the client is not to wait for its tables. */
+const IMPATIENT = [parse('', 'SET LOCAL lock_timeout = 50'), bind('', '', [], []), execute('')];
 const ROLLBACK = query('ROLLBACK');
 const ROLLBACK_TO = query('ROLLBACK TO SAVEPOINT shardyard; RELEASE SAVEPOINT shardyard');
 
 /** Prepares statements on a server that is not in a failed transaction; `done` is told whether the server is still there. */
-function prepareAgain(server: Server, statements: readonly TrackedStatement[], label: Label, done: (ok: boolean) => void): void {
+function prepareAgain(server: Server, statements: readonly Lacking[], label: Label, done: (ok: boolean) => void): void {
   const open = server.status === code.STATUS_TRANSACTION;
   const standIns: Buffer[] = [];
   server.unnamed = undefined;
-  statements.forEach((statement, at) => {
+  statements.forEach(({ statement, certain }, at) => {
     const described = new Described();
     server.enqueue(
       new InternalExchange((_, { ok, error, status }) => {
@@ -157,7 +166,8 @@ function prepareAgain(server: Server, statements: readonly TrackedStatement[], l
         }
       }, described.see),
     );
-    server.send(Buffer.concat([...(open ? SAVEPOINT : BEGIN), ...preparing(server, statement, label, open)]));
+    const before = [...(open ? SAVEPOINT : BEGIN), ...settingsFor(server, statement, label, open), ...(certain ? [] : IMPATIENT)];
+    server.send(Buffer.concat([...before, ...preparing(statement)]));
     server.enqueue(
       new InternalExchange((_, { status }) => {
         if (at < statements.length - 1) return;
@@ -170,12 +180,15 @@ function prepareAgain(server: Server, statements: readonly TrackedStatement[], l
   });
 }
 
-function preparing(server: Server, { name, text, meaning, label }: TrackedStatement, now: Label, open: boolean): readonly Buffer[] {
-  const frames = [parse('', Buffer.from(text, 'latin1')), bind('', '', [], []), execute(''), describe(code.TARGET_STATEMENT, name), sync];
+function preparing({ name, text }: TrackedStatement): readonly Buffer[] {
+  return [parse('', Buffer.from(text, 'latin1')), bind('', '', [], []), execute(''), describe(code.TARGET_STATEMENT, name), sync];
+}
+
+function settingsFor(server: Server, { text, meaning, label }: TrackedStatement, now: Label, open: boolean): readonly Buffer[] {
   const under = meaning === meaningOf(text, now) ? now : label;
   // In a transaction of the client's its settings hold, whatever it has made of them, unless they mean something else.
-  if (open) return under === now ? frames : [...changeFrames(undefined, under), ...frames];
-  return [...changeFrames(server.label === under ? withoutIdentity(under) : server.label, under), ...frames];
+  if (open) return under === now ? [] : changeFrames(undefined, under);
+  return changeFrames(server.label === under ? withoutIdentity(under) : server.label, under);
 }
 
 const RESULT_CHANGED = errorResponse({ severity: 'ERROR', sqlstate: '0A000', message: 'cached plan must not change result type' });

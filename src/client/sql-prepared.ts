@@ -5,6 +5,7 @@
  * A statement follows when preparing its text again, under the settings of then, gives the same statement: its text is known, short and ASCII, it
  * stands alone in its Query, and nothing in it is settled for good by the moment at which it was prepared.
  */
+import { createHash } from 'node:crypto';
 import type { Effect, EffectKind } from '../../routing/index.ts';
 import { InternalExchange, type Outcome } from '../server/exchange.ts';
 import type { SqlStatement } from '../server/prepared.ts';
@@ -59,7 +60,8 @@ export function tracked(name: string, text: string, statement: Ran, label: Label
   if (name.length > NAME_LIMIT || text.length > TEXT_LIMIT || !isAscii(text) || !isAscii(name) || statement.words !== undefined)
     return undefined;
   if (INWARD.test(text) || (QUOTED.test(text) && MOMENT.test(text))) return undefined;
-  const ran: Ran = { ...statement, effects, verb: 'execute' };
+  const readOnly = effects.length === 0 && statement.relations.every(({ access }) => access === 'read');
+  const ran: Ran = { ...statement, effects, verb: 'execute', readOnly };
   return { name, text, meaning: meaningOf(text, label), types: undefined, result: undefined, ran, label };
 }
 
@@ -95,6 +97,11 @@ function columnsOf(chunk: Buffer, start: number, end: number): string {
   return JSON.stringify(columns);
 }
 
+/** A text as an audit tells of it. */
+function digestOf(text: string): string {
+  return createHash('sha256').update(text, 'latin1').digest('hex');
+}
+
 /** What the server was found to have that nobody is known to have put there; of what has gone, the session forgets the names. */
 export function strangers(
   found: ReadonlyMap<string, string>,
@@ -102,7 +109,7 @@ export function strangers(
   own: Map<string, TrackedStatement> | undefined,
 ): readonly string[] {
   for (const [name, { text }] of [...there]) {
-    if (found.get(name) === text) continue;
+    if (found.get(name) === digestOf(text)) continue;
     there.delete(name);
     own?.delete(name);
   }

@@ -20,7 +20,7 @@ import type { Place, SessionPolicy, Tally } from './place.ts';
 import { FUNCTION_CALL, isStale, NOTHING, type Origin, type Ran, textOf, textToShow } from './ran.ts';
 import type { Request } from './request.ts';
 import { Sequences } from './sequences.ts';
-import { SqlPrepared, strangers } from './sql-prepared.ts';
+import { SqlPrepared, strangers, type TrackedStatement } from './sql-prepared.ts';
 import { StatementNames } from './statements.ts';
 import { Looks, type TextLook } from './text-look.ts';
 import { TrackedSettings } from './tracked-settings.ts';
@@ -220,10 +220,10 @@ export class SessionState {
   }
 
   /** A statement of SQL's PREPARE is run, or taken away, by the protocol: what that did is found out. */
-  namedByProtocol(name: string, server: Server): void {
-    [this.#statement, this.#origin] = [NOTHING, undefined];
+  namedByProtocol({ ran, text }: TrackedStatement, server: Server): void {
+    [this.#statement, this.#origin] = [ran, text];
     this.#auditWanted = true;
-    this.#opaque(`execute ${name}`, server);
+    this.#lookInto(ran, server);
   }
 
   /** A statement of the protocol is on this server under the client's own name, as if SQL's PREPARE had made it. */

@@ -13,6 +13,8 @@ export interface Lost {
 }
 
 export interface Exchange {
+  /** It reads the frames of its answer: they come whole. */
+  readonly reads?: boolean;
   /**
    * One whole frame of the answer. True: forward it. An exchange that sends something of its own first calls `server.flushSlice()`.
    */
@@ -44,6 +46,10 @@ export class InternalExchange implements Exchange {
   readonly #done: (server: Server, outcome: Outcome) => void;
   readonly #row: ((chunk: Buffer, start: number, end: number) => void) | undefined;
   #error: Buffer | undefined;
+
+  get reads(): boolean {
+    return this.#row !== undefined;
+  }
 
   /** `row` sees each whole frame of the answer that is no error, when given. */
   constructor(done: (server: Server, outcome: Outcome) => void, row?: (chunk: Buffer, start: number, end: number) => void) {

@@ -241,7 +241,7 @@ export class Server implements ChannelOwner, FrameSink {
   // -- frames -----------------------------------------------------------------------------------------------------------------------
 
   whole(type: number, length: number): boolean {
-    return WHOLE.has(type) && length <= ERROR_LIMIT;
+    return (WHOLE.has(type) || this.#queue[this.#head]?.reads === true) && length <= ERROR_LIMIT;
   }
 
   frame(type: number, chunk: Buffer, start: number, end: number): boolean {

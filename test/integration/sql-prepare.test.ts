@@ -6,224 +6,16 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, type RawTarget, rawLogIn } from '../support/raw-client.ts';
+import { frames, type RawClient, type RawFrame, type RawTarget, rawLogIn } from '../support/raw-client.ts';
 import { type Shardyard, startShardyard } from '../support/shardyard.ts';
 import { line } from './side-by-side.ts';
+import { CONVERSATIONS, type Step } from './sql-prepare-scripts.ts';
 
-/** Who says what; frames are sent as they are, and answered up to ReadyForQuery. */
-type Step = readonly [who: string, what: string | readonly Buffer[]];
-
-const a = 'a';
-const b = 'b';
-
-const NAMES = 'select name, statement, parameter_types, from_sql from pg_prepared_statements where from_sql order by 1';
-
-const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
-  'clients with the same names each have their own': [
-    [a, 'prepare p as select 1 as one'],
-    [b, 'execute p'],
-    [b, "prepare p (int, text) as select $1 + 1, $2 || '!'"],
-    [a, 'execute p'],
-    [b, "execute p(1, 'x')"],
-    [a, 'execute p(1)'],
-    [a, NAMES],
-    [b, NAMES],
-    [b, 'execute p'],
-    [a, 'prepare p as select 2'],
-    [b, 'deallocate p'],
-    [a, 'execute p'],
-    [b, 'deallocate p'],
-    [b, 'execute p'],
-    [a, 'deallocate prepare p'],
-    [a, 'execute p'],
-  ],
-  'the forms of EXECUTE': [
-    [a, 'create table one_a (id int primary key, v text)'],
-    [a, 'prepare ins (int, text) as insert into one_a values ($1, $2) returning *'],
-    [a, 'prepare sel as select * from one_a where id = $1'],
-    [b, 'select 1'],
-    [a, "execute ins(1, 'a')"],
-    [b, "set application_name = 'b'"],
-    [a, 'explain (costs off) execute sel(1)'],
-    [b, 'prepare sel as select 3'],
-    [a, 'create table two_a as execute sel(1)'],
-    [b, 'execute sel'],
-    [a, 'select * from two_a'],
-    [b, 'execute sel'],
-    [a, "execute ins(1, 'again')"],
-    [b, 'execute sel'],
-    [a, 'execute sel(1); execute sel(2)'],
-    [b, 'execute sel'],
-    [a, 'drop table two_a'],
-    [a, 'execute sel'],
-    [a, "execute sel('x')"],
-    [a, 'execute sel(1, 2)'],
-    [a, 'drop table one_a'],
-  ],
-  'what is prepared in a transaction outlives its end': [
-    [a, 'begin'],
-    [a, 'prepare p as select 1'],
-    [a, 'rollback'],
-    [b, 'prepare p as select 2'],
-    [a, 'execute p'],
-    [a, 'begin'],
-    [a, 'deallocate p'],
-    [a, 'rollback'],
-    [b, 'execute p'],
-    [a, 'execute p'],
-    [a, 'prepare bad as select nothing'],
-    [b, 'select 1'],
-    [a, 'execute bad'],
-    [a, 'begin'],
-    [a, 'prepare q as select 4'],
-    [a, 'select 1/0'],
-    [a, 'execute q'],
-    [a, 'prepare r as select 5'],
-    [a, 'commit'],
-    [b, 'execute p'],
-    [a, 'execute q'],
-    [a, 'execute r'],
-    [a, NAMES],
-  ],
-  'they are brought along into transactions': [
-    [a, 'prepare p as select 1 as one'],
-    [a, 'prepare q as select 2 as two'],
-    [b, 'prepare p as select 3'],
-    [a, 'begin'],
-    [a, 'savepoint s'],
-    [a, 'execute p'],
-    [a, 'set local search_path = pg_catalog'],
-    [a, 'execute q'],
-    [a, 'show search_path'],
-    [a, 'rollback to s'],
-    [a, 'execute q'],
-    [a, 'show search_path'],
-    [a, 'commit'],
-    [b, 'execute p'],
-    [a, 'begin isolation level serializable'],
-    [a, 'show transaction_isolation'],
-    [a, 'deallocate p'],
-    [a, 'execute p'],
-    [a, 'rollback'],
-  ],
-  'a table that goes and comes back': [
-    [a, 'create table here (v int)'],
-    [a, 'prepare p as select * from here where v = $1'],
-    [b, 'prepare p as select 7'],
-    [b, 'drop table here'],
-    [a, 'select 1'],
-    [b, 'execute p'],
-    [a, 'execute p(1)'],
-    [a, 'execute p'],
-    [a, 'explain execute p(1)'],
-    [a, 'prepare p as select 8'],
-    [b, 'execute p'],
-    [a, 'begin'],
-    [a, 'execute p(1)'],
-    [a, 'select 1'],
-    [a, 'rollback'],
-    [b, 'create table here (v int)'],
-    [b, 'insert into here values (1)'],
-    [a, 'execute p(1)'],
-    [b, 'execute p'],
-    [b, 'drop table here'],
-    [a, 'deallocate p'],
-    [a, 'execute p(1)'],
-    [b, 'execute p'],
-  ],
-  'a result that changes': [
-    [a, 'create table wider (v int)'],
-    [a, 'prepare p as select * from wider'],
-    [a, 'prepare n as select count(*) from wider where v = $1'],
-    [b, 'prepare p as select 7'],
-    [b, 'prepare n as select 7'],
-    [b, 'alter table wider add column w text'],
-    [a, 'execute p'],
-    [a, 'execute n(1)'],
-    [b, 'execute p'],
-    [a, 'execute p'],
-    [a, 'begin'],
-    [a, 'execute p'],
-    [a, 'rollback'],
-    [b, 'execute n'],
-    [b, 'alter table wider drop column w'],
-    [a, 'execute p'],
-    [a, 'execute n(1)'],
-    [b, 'drop table wider'],
-  ],
-  'settings of the time at which it was prepared, and of now': [
-    [a, 'create schema there'],
-    [a, 'create table there.t (v int)'],
-    [a, 'create table t (v int)'],
-    [a, 'insert into there.t values (1)'],
-    [a, 'prepare p as select count(*) from t'],
-    [a, "set timezone = 'Asia/Tokyo'"],
-    [a, "prepare z as select '2020-01-01 00:00'::timestamptz"],
-    [a, 'set timezone to default'],
-    [b, 'prepare z as select 1'],
-    [a, 'set search_path = there'],
-    [b, 'execute z'],
-    [a, 'execute z'],
-    [a, 'execute p'],
-    [b, 'execute z'],
-    [a, 'begin'],
-    [a, 'execute z'],
-    [a, 'show timezone'],
-    [a, 'show search_path'],
-    [a, 'rollback'],
-    [b, 'drop table there.t, t'],
-    [b, 'drop schema there'],
-  ],
-  'the protocol and SQL share the names': [
-    [a, 'prepare p as select 1 as one'],
-    [b, 'prepare p as select 2 as two'],
-    [a, [frames.parse('select 3', 'p'), frames.sync()]],
-    [b, 'execute p'],
-    [a, [frames.bind({ statement: 'p' }), frames.execute(), frames.sync()]],
-    [b, 'execute p'],
-    [a, [frames.describe('S', 'p'), frames.sync()]],
-    [b, 'execute p'],
-    [a, [frames.close('S', 'p'), frames.sync()]],
-    [b, 'execute p'],
-    [a, 'execute p'],
-    [a, [frames.bind({ statement: 'p' }), frames.execute(), frames.sync()]],
-    [a, [frames.parse('select 4', 'p'), frames.sync()]],
-    [b, 'execute p'],
-    [a, 'execute p'],
-    [b, [frames.parse('execute p'), frames.bind(), frames.execute(), frames.sync()]],
-  ],
-  'DISCARD ALL and DEALLOCATE ALL': [
-    [a, 'prepare p as select 1'],
-    [a, 'prepare q as select 2'],
-    [b, 'prepare p as select 3'],
-    [a, 'deallocate all'],
-    [a, 'execute p'],
-    [b, 'execute p'],
-    [a, 'prepare p as select 5'],
-    [b, 'execute p'],
-    [a, 'discard all'],
-    [a, 'execute p'],
-    [b, 'execute p'],
-    [b, 'begin'],
-    [b, 'deallocate all'],
-    [b, 'commit'],
-    [b, 'execute p'],
-    [a, NAMES],
-  ],
-  'a client that comes later sees nothing': [
-    [a, 'prepare p as select 1'],
-    [b, 'prepare q as select 1'],
-    ['c', NAMES],
-    ['c', 'execute p'],
-    ['c', 'deallocate q'],
-    ['c', 'begin'],
-    ['c', NAMES],
-    ['c', 'execute q'],
-    ['c', 'rollback'],
-    [a, 'execute p'],
-    [b, 'execute q'],
-  ],
-};
+async function untilReady(client: RawClient, sent: readonly Buffer[]): Promise<readonly RawFrame[]> {
+  const answer: RawFrame[] = [];
+  for (const frame of sent) if (frame[0] === 0x51 || frame[0] === 0x53) answer.push(...(await client.until('Z')));
+  return answer;
+}
 
 async function answers(target: RawTarget, steps: readonly Step[]): Promise<readonly string[]> {
   const clients = new Map<string, RawClient>();
@@ -232,7 +24,7 @@ async function answers(target: RawTarget, steps: readonly Step[]): Promise<reado
     const client = clients.get(who) ?? (await rawLogIn(target, { user: 'postgres', database: 'postgres' }));
     clients.set(who, client);
     if (typeof what !== 'string') client.send(...what);
-    const answer = typeof what === 'string' ? await client.query(what) : await client.until('Z');
+    const answer = typeof what === 'string' ? await client.query(what) : await untilReady(client, what);
     noted.push(`${who}: ${what}`, ...answer.map(line));
   }
   for (const client of clients.values()) await client.close();
@@ -246,6 +38,17 @@ for (const size of [1, 2]) {
     let admin: pg.Client;
     before(async () => {
       postgres = await startPostgres();
+      await query(
+        postgres,
+        `create role ann login superuser;
+         create function run(text) returns void language plpgsql as $$ begin execute $1; end $$;
+         create function prepared() returns bigint language sql as 'select count(*) from pg_prepared_statements where from_sql';
+         create function sets(text) returns text language sql as $$ select set_config('work_mem', $1, false) $$;
+         create function on_insert() returns trigger language plpgsql as $$ begin perform sets(new.v); return new; end $$;
+         create table triggers (v text);
+         create trigger t before insert on triggers for each row execute function on_insert();
+         create table numbers (id serial)`,
+      );
       shardyard = await startShardyard(
         `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = ${size}\n` +
           'admin_users = postgres\nleak_sentinel = 100%\nlog_pins_after = 0\n',
@@ -258,12 +61,74 @@ for (const size of [1, 2]) {
       await shardyard?.stop();
       await postgres?.stop();
     });
+    it('pins nothing but what cannot follow, and for as long as that is there', async () => {
+      const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
+      const pins = async () => (await admin.query('show pins')).rows.map(({ reason }) => reason);
+      try {
+        for (const [what, expected] of [
+          ['prepare p as select 1', []],
+          ['execute p', []],
+          ['select name from pg_prepared_statements', []],
+          ['prepare q as select 1; select 2', ['prepare']],
+          ['deallocate q', []],
+          ["prepare n as select 'now'::timestamptz", ['prepare']],
+          ['deallocate n', []],
+          ["prepare s as select set_config('work_mem', $1, false)", ['prepare']],
+          ['deallocate s', []],
+          ["prepare u as select 'ü'", ['prepare']],
+          ['deallocate u', []],
+          [`prepare l as select 1 ${' '.repeat(9000)}`, ['prepare']],
+          ['deallocate l', []],
+          ['begin; set local work_mem = 100', []],
+          ['prepare i as select 1', ['prepare']],
+          ['commit', ['prepare']],
+          ['deallocate i', []],
+          ['select custom_plans from pg_prepared_statements', ['prepare']],
+          ['execute p', ['prepare']],
+          ['deallocate p', []],
+        ] as const) {
+          assert.equal((await client.query(what)).find(({ type }) => type === 'E')?.fields?.M, undefined, what);
+          assert.deepEqual(await pins(), expected, what);
+        }
+        client.send(frames.parse('prepare e as select 1'), frames.bind(), frames.execute(), frames.sync());
+        await client.until('Z');
+        assert.deepEqual(await pins(), ['prepare']);
+        await client.query('discard all');
+        assert.deepEqual(await pins(), []);
+      } finally {
+        await client.close();
+      }
+    });
+
+    it('does not wait for a lock that only the prepared statement would need', { skip: size === 1 }, async () => {
+      const [one, other] = [await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' }), new pg.Client(postgres.url())];
+      await other.connect();
+      try {
+        await one.query('prepare p as select * from numbers');
+        await other.query('begin; lock table numbers in access exclusive mode');
+        for (const what of ['begin', 'select 1', 'select count(*) from triggers', 'commit', 'deallocate p']) {
+          assert.equal((await one.query(what)).at(-1)?.type, 'Z', what);
+        }
+      } finally {
+        await other.end();
+        await one.close();
+      }
+    });
+
     for (const [name, steps] of Object.entries(CONVERSATIONS)) {
       it(name, async () => {
         const expected = await answers(postgres, steps);
         assert.deepEqual(await answers(shardyard, steps), expected);
-        await query(postgres, 'select 1');
+        assert.deepEqual((await admin.query('show pins')).rows, []);
       });
     }
+
+    it('has found nothing that was left behind', async () => {
+      const { rows: found } = await admin.query('show state_audit');
+      assert.deepEqual(
+        found.filter((row) => row.found_by === 'sentinel'),
+        [],
+      );
+    });
   });
 }
