@@ -7,11 +7,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { Effect, EffectKind } from '../../routing/index.ts';
-import { InternalExchange, type Outcome } from '../server/exchange.ts';
+import { InternalExchange } from '../server/exchange.ts';
 import type { SqlStatement } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
-import { PARAMETER_DESCRIPTION, ROW_DESCRIPTION, TARGET_STATEMENT } from '../wire/codes.ts';
+import { PARAMETER_DESCRIPTION, ROW_DESCRIPTION, STATUS_IDLE, TARGET_STATEMENT } from '../wire/codes.ts';
 import { latin1 } from '../wire/read.ts';
 import { describe, sync } from '../wire/write.ts';
 import type { Ran } from './ran.ts';
@@ -131,7 +131,8 @@ const SETS: ReadonlySet<EffectKind> = new Set<EffectKind>([
 /** The statements of one session, as they come and go. */
 export class SqlPrepared {
   readonly #names: Pick<StatementNames, 'sql' | 'inSql'>;
-  #new: TrackedStatement | undefined;
+  /** Made, and not described yet: in a transaction that waits, for what the client asks there must not fail by what we ask. */
+  #new: readonly TrackedStatement[] = [];
   /** The request that is looked at is a Query of one statement. */
   alone = false;
   /** The open transaction has changed settings. */
@@ -155,12 +156,13 @@ export class SqlPrepared {
     if (made === undefined) return false;
     this.#names.sql.set(name, made);
     server.prepared.sql.set(name, made);
-    this.#new = made;
+    this.#new = [...this.#new, made];
     return true;
   }
 
   remove(name: string, server: Server): void {
     this.#names.inSql.delete(name);
+    this.#new = this.#new.filter((made) => made.name !== name);
     this.#names.sql.delete(name);
     server.prepared.sql.delete(name);
   }
@@ -182,27 +184,31 @@ export class SqlPrepared {
     for (const name of this.#names.sql.keys()) this.#names.inSql.add(name);
   }
 
-  /** A statement was made, and the server is to say what its result is. */
-  get undescribed(): boolean {
-    return this.#new !== undefined;
+  /** Statements were made, and the server is to say what their results are, once no transaction is open. */
+  undescribed(status: number): boolean {
+    return status === STATUS_IDLE && this.#new.length > 0;
   }
 
-  /** Asks that; where there is no answer, the statement does not follow. */
-  describe(server: Server, done: (name: string, outcome: Outcome) => void): void {
-    const made = this.#new!;
-    const described = new Described();
-    this.#new = undefined;
-    server.enqueue(
-      new InternalExchange((_, outcome) => {
-        made.types = JSON.stringify(described.types);
-        made.result = described.result;
-        if (!outcome.ok) {
-          this.#names.sql.delete(made.name);
-          server.prepared.sql.delete(made.name);
-        }
-        done(made.name, outcome);
-      }, described.see),
-    );
-    server.send(Buffer.concat([describe(TARGET_STATEMENT, made.name), sync]));
+  /** Asks that; a statement of which the server says nothing (its table is gone again) does not follow. `done` is told the last of these. */
+  describe(server: Server, done: (status: number, unfit: string | undefined) => void): void {
+    const all = this.#new;
+    this.#new = [];
+    let unfit: string | undefined;
+    all.forEach((made, at) => {
+      const described = new Described();
+      server.enqueue(
+        new InternalExchange((_, { ok, status }) => {
+          made.types = JSON.stringify(described.types);
+          made.result = described.result;
+          if (!ok && this.#names.sql.get(made.name) === made) {
+            unfit = made.name;
+            this.#names.sql.delete(unfit);
+            server.prepared.sql.delete(unfit);
+          }
+          if (at === all.length - 1) done(status, unfit);
+        }, described.see),
+      );
+      server.send(Buffer.concat([describe(TARGET_STATEMENT, made.name), sync]));
+    });
   }
 }

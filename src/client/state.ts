@@ -317,15 +317,12 @@ export class SessionState {
 
   /** Something must be asked of the server before the client is told that its statement is done. */
   unsettled(status: number): boolean {
-    return (
-      this.#sqlPrepared.undescribed ||
-      this.settings.unsettled(status) ||
-      (status === STATUS_IDLE && (this.#auditWanted || this.#doubts.any))
-    );
+    const open = status !== STATUS_IDLE;
+    return this.settings.unsettled(status) || (!open && (this.#auditWanted || this.#doubts.any || this.#sqlPrepared.undescribed(status)));
   }
 
   settle(server: Server, status: number, done: (ok: boolean) => void): void {
-    if (this.#sqlPrepared.undescribed) return this.#describe(server, status, done);
+    if (this.#sqlPrepared.undescribed(status)) return this.#describe(server, status, done);
     const settled = (ok: boolean): void => {
       if (ok) this.#pinBySettings(server);
       done(ok);
@@ -343,11 +340,11 @@ export class SessionState {
   }
 
   #describe(server: Server, status: number, done: (ok: boolean) => void): void {
-    this.#sqlPrepared.describe(server, (name, outcome) => {
-      if (outcome.status === 0) return done(false);
-      if (!outcome.ok) {
+    this.#sqlPrepared.describe(server, (answered, unfit) => {
+      if (answered === 0) return done(false);
+      if (unfit !== undefined) {
         this.#auditWanted = true;
-        this.#pin('prepare', `prepare ${name}`, server);
+        this.#pin('prepare', `prepare ${unfit}`, server);
       }
       this.settle(server, status, done);
     });
