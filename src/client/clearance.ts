@@ -8,6 +8,7 @@ import type { Server } from '../server/server.ts';
 import type { Shape } from '../server/shape.ts';
 import { bind, execute, parse, sync } from '../wire/write.ts';
 import { lastRow } from './audit.ts';
+import { plainly } from './plainly.ts';
 
 /** Objects that come with Postgres have lower numbers (FirstNormalObjectId). */
 const OWN = 16384;
@@ -75,6 +76,7 @@ export function askClearance(
   const values = [relations, operators, functions].map(arrayOf);
   server.send(
     Buffer.concat([
+      plainly,
       parse(
         '',
         QUESTION,

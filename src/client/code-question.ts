@@ -6,6 +6,7 @@
 
 import { bind, execute, parse, sync } from '../wire/write.ts';
 import type { Kind, Names } from './known-code.ts';
+import { plainly } from './plainly.ts';
 
 /** Extensions whose functions in C change nothing in a session. */
 const TRUSTED = `{btree_gin,btree_gist,citext,cube,earthdistance,fuzzystrmatch,hstore,intarray,ltree,pg_trgm,pgcrypto,postgis,postgis_raster,seg,tsm_system_rows,
@@ -131,16 +132,10 @@ const TEXTS: readonly (readonly [Kind, string])[] = [
 /** The quick question about names (ASCII) of each kind, as frames ending in Sync; `anywhere`: also about what runs without a name. */
 export function quickQuestion(names: Names, anywhere: boolean): Buffer {
   const parts = TEXTS.filter(([kind]) => names[kind].size > 0).map(([kind, text]) => run(text, array([...names[kind]])));
-  return Buffer.concat([...parts, ...(anywhere ? [run(ANYWHERE)] : []), sync]);
+  return Buffer.concat([plainly, ...parts, ...(anywhere ? [run(ANYWHERE)] : []), sync]);
 }
 
 /** The whole truth about relations and types of these names. */
 export function deepQuestion(names: readonly string[]): Buffer {
-  return Buffer.concat([
-    run('BEGIN ISOLATION LEVEL READ COMMITTED'),
-    run('SET LOCAL jit = off'),
-    run(DEEP, array(names)),
-    run('COMMIT'),
-    sync,
-  ]);
+  return Buffer.concat([plainly, run(DEEP, array(names)), sync]);
 }

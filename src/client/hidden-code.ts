@@ -4,6 +4,7 @@
  * parameters at run time cannot be audited for them (`dynamic`).
  */
 import { bind, execute, parse, sync } from '../wire/write.ts';
+import { plainly } from './plainly.ts';
 
 export interface HiddenCode {
   /** Parameters with a dot in their name that functions set. */
@@ -26,7 +27,7 @@ SELECT
  EXISTS (SELECT FROM own WHERE prosrc ~* '\m(currval|lastval)\M')`;
 
 /** The question as frames, ending in Sync; one row. */
-export const hiddenCodeFrames: Buffer = Buffer.concat([parse('', HIDDEN_CODE, []), bind('', '', [], []), execute('', 0), sync]);
+export const hiddenCodeFrames: Buffer = Buffer.concat([plainly, parse('', HIDDEN_CODE, []), bind('', '', [], []), execute('', 0), sync]);
 
 export function readHiddenCode(row: readonly (string | null)[]): HiddenCode {
   const settings = (row[0] ?? '').split('\n').filter((name) => name !== '');

@@ -119,11 +119,15 @@ export class Sharer implements SharedClient {
     const database = this.#target?.database;
     const { texts, clock } = this.#place;
     if (shape === undefined || database === undefined || !shape.wantsClearance(database, texts.generation, clock.nowMs())) return false;
+    // One at a time: a crowd of new texts shall not take every connection for our questions.
+    if (texts.asking.has(database)) return false;
+    texts.asking.add(database);
     server.holder = undefined;
     askClearance(server, shape, database, {
       generation: texts.generation,
       nowMs: () => clock.nowMs(),
       done: () => {
+        texts.asking.delete(database);
         if (!server.closed) server.owner.release(server);
       },
     });

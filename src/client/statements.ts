@@ -94,6 +94,8 @@ export class Texts {
   readonly #nowMs: () => number;
   /** Reads texts that are too long for the event loop. */
   readonly reader: Reader;
+  /** Databases whose catalog is being asked about a text. */
+  readonly asking = new Set<string>();
   hits = 0;
   misses = 0;
 
