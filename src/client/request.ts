@@ -43,7 +43,7 @@ const NONE_BOUND: ReadonlyMap<string, Prepared | undefined> = new Map();
 const SMALL = 1024;
 /** Buffers of this size that no request uses at the moment: a client that says nothing needs none. */
 const spare: Buffer[] = [];
-const SPARE_LIMIT = 256;
+const SPARE_LIMIT = 4096;
 
 export class Request {
   bytes: Buffer = NO_BYTES;

@@ -15,7 +15,7 @@ const GATHER_SIZE = 32 * 1024;
 
 /** Buffers for gathering, given back when the kernel took everything at once. */
 const spare: Buffer[] = [];
-const SPARE_LIMIT = 64;
+const SPARE_LIMIT = 256;
 
 /**
  * Buffers for large pieces, given back when they are written: a large value passes in pieces of one read each, and fresh memory for each of
