@@ -216,6 +216,8 @@ export class ClientExchange implements Exchange {
   }
 
   lost(server: Server, lost: Lost): void {
+    // The server's last words were an answer to what was in front: the client has not heard them.
+    if (this.#instead !== undefined && lost.error !== undefined) this.#client.forward(this.#instead, 0, this.#instead.length);
     this.#client.serverLost(server, lost);
   }
 }
