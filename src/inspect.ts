@@ -23,7 +23,6 @@ import type { Live } from './live.ts';
 import type { PoolEntry, Pools } from './pool/pools.ts';
 import type { Server } from './server/server.ts';
 import type { Statistics } from './statistics.ts';
-import { STATUS_IDLE } from './wire/codes.ts';
 
 export interface InspectParts {
   readonly live: Live;

@@ -19,8 +19,6 @@ import type { SessionState } from './state.ts';
 
 /** Who goes away while his query has run for so long leaves nothing behind that runs on. */
 const LONG_MS = 100;
-/** After so many losses the client hears of it. */
-const MOST_ATTEMPTS = 3;
 
 /** The session, as its sharer needs it. */
 export interface SharerOwner {
@@ -45,7 +43,6 @@ export class Sharer implements SharedClient {
   #target: Target | undefined;
   #server: Server | undefined;
   #exchange: SharedExchange | undefined;
-  #attempts = 0;
   /** It failed as a prepared statement would whose definitions have changed. */
   #stale = false;
   /** The client does not read, and so the server is not read from. */
@@ -61,7 +58,6 @@ export class Sharer implements SharedClient {
   /** A new request that stands alone; what it must find on a server that it shares, or undefined when it may not. */
   wish(target: Target): SharingWish | undefined {
     const { request, state, output } = this.#owner;
-    this.#attempts = 0;
     this.#stale = false;
     this.#target = target;
     const sharable = sharableOf(request);
@@ -172,14 +168,12 @@ export class Sharer implements SharedClient {
     this.#owner.sharedDone(exchange.failed, ms);
   }
 
-  sharedAgain(why: Again, lost?: Lost): void {
+  sharedAgain(why: Again): void {
     const counts = this.#server!.owner.pipeline;
     this.#end();
-    this.#attempts += 1;
     switch (why) {
       case 'lost':
         counts.resentLost += 1;
-        if (this.#attempts >= MOST_ATTEMPTS) return this.#owner.broken(lost!);
         break;
       case 'slow':
         counts.resentSlow += 1;

@@ -15,7 +15,6 @@ import type { LoginRequest } from '../server/login.ts';
 import type { Server, ServerOwner } from '../server/server.ts';
 import type { Clock } from '../timers.ts';
 import * as errors from '../wire/errors.ts';
-import { query } from '../wire/write.ts';
 import { type Host, Hosts } from './hosts.ts';
 import { Budget } from './limits.ts';
 import type { PoolPolicy, Waiter } from './parts.ts';

@@ -21,7 +21,7 @@ export interface SharedClient {
   /** The answer was given, whole. `ms`: that the server worked on it. */
   sharedAnswered(exchange: SharedExchange, status: number, ms: number): void;
   /** Nothing was given: it is to be asked again. */
-  sharedAgain(why: Again, lost?: Lost): void;
+  sharedAgain(why: Again): void;
   /** The connection broke in the middle of an answer. */
   sharedBroken(lost: Lost): void;
 }
@@ -181,7 +181,7 @@ export class SharedExchange implements Exchange {
     this.#client = undefined;
     if (client === undefined) return;
     if (this.#given) client.sharedBroken(lost);
-    else client.sharedAgain('lost', lost);
+    else client.sharedAgain('lost');
   }
 
   mayBeCanceled(): void {

@@ -92,10 +92,6 @@ export class Shape {
     );
   }
 
-  get meanMs(): number {
-    return this.#meanMs;
-  }
-
   /** What must be asked of the catalog. */
   get needs(): SharingNeeds {
     return sharingDependsOn(this.#facts);
