@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { eventually } from '../integration/eventually.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
 const CODE = "language plpgsql as $$ begin perform set_config('my.var', 'leaked', false); return";
 const SNEAKY: Readonly<Record<string, readonly [made: string, undone: string, text: string]>> = {
@@ -78,9 +78,7 @@ describe('the catalog is asked before a query travels with others', () => {
   before(async () => {
     postgres = await startPostgres();
     await query(postgres, "create table t (id int, v text, x text); create table u (x text); insert into t values (1, 'A', 'x')");
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\n`,
-    );
+    shardyard = await startInFront(postgres);
     client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
     admin = await rawLogIn(shardyard, { user: 'postgres', database: 'pgbouncer' });
   });

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { eventually } from '../integration/eventually.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
 describe('definitions that change', () => {
   let postgres: Postgres;
@@ -18,9 +18,7 @@ describe('definitions that change', () => {
   before(async () => {
     postgres = await startPostgres({ settings: { max_prepared_transactions: '2' } });
     await query(postgres, 'create table t (id int); insert into t values (1)');
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\n`,
-    );
+    shardyard = await startInFront(postgres);
   });
   after(async () => {
     for (const client of open) client.destroy();

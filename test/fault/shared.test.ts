@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { eventually } from '../integration/eventually.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { startProxy, type Wire } from './proxy.ts';
 
 const { bind, execute, parse, sync } = frames;
@@ -48,9 +48,7 @@ describe('in a shared queue', () => {
   };
   /** Clients whose queries of these texts are shared, on connections of which there are so many. */
   async function start(clients: number, settings = 'default_pool_size = 1'): Promise<readonly RawClient[]> {
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${wire.port}\n[shardyard]\npool_mode = transaction\npipeline_width = 1\n${settings}\n`,
-    );
+    shardyard = await startInFront(wire, `pipeline_width = 1\n${settings}`);
     admin = await connect({}, 'pgbouncer');
     const all = await Promise.all(Array.from({ length: clients }, () => connect()));
     for (const sql of [SERIES, REPEAT]) {

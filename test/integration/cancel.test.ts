@@ -3,11 +3,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, type RawFrame, rawConnect, rawLogIn, rows } from '../support/raw-client.ts';
+import { errorOf, frames, type RawClient, rawConnect, rawLogIn, rows } from '../support/raw-client.ts';
 import { type Shardyard, startShardyard } from '../support/shardyard.ts';
 import { eventually } from './eventually.ts';
-
-const errorOf = (answer: readonly RawFrame[]) => answer.find(({ type }) => type === 'E')?.fields;
 
 describe('CancelRequest', () => {
   let postgres: Postgres;

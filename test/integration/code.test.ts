@@ -1,9 +1,10 @@
 /** Code of a database that the text of a statement does not show: what it does to a session is found, and what does nothing costs nothing. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { clientsOf } from '../support/clients.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type RawClient, rows } from '../support/raw-client.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
 const SCHEMA = `
   create table plain (id serial primary key, a int, b text default now()::text);
@@ -33,27 +34,16 @@ const SCHEMA = `
 describe('code that the text does not show', () => {
   let postgres: Postgres;
   let shardyard: Shardyard;
-  const open: RawClient[] = [];
+  const connect = clientsOf(() => shardyard);
   before(async () => {
     postgres = await startPostgres();
     await query(postgres, SCHEMA);
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 1\nleak_sentinel = 0\n`,
-    );
+    shardyard = await startInFront(postgres, 'default_pool_size = 1\nleak_sentinel = 0');
   });
   after(async () => {
     await shardyard?.stop();
     await postgres?.stop();
   });
-  afterEach(() => {
-    for (const client of open.splice(0)) client.destroy();
-  });
-
-  async function connect(): Promise<RawClient> {
-    const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
-    open.push(client);
-    return client;
-  }
   const first = async (client: RawClient, sql: string) => rows(await client.query(sql))[0]?.[0];
   const LEFT = "select coalesce(current_setting('app.kept', true), '')";
 

@@ -5,7 +5,7 @@ import pg from 'pg';
 import postgresJs from 'postgres';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { frames, type RawTarget } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { DRIVERS, type Step } from './driver-statements.ts';
 import { eventually } from './eventually.ts';
 import { answersOf, type Script, type Side, sameAnswers } from './side-by-side.ts';
@@ -41,10 +41,7 @@ describe("drivers' own statements", () => {
       postgres,
       `create table t (id int primary key, s text); insert into t values (1, 'a'); create type mood as enum ('happy', 'sad')`,
     );
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 2\n`,
-      { metrics: true },
-    );
+    shardyard = await startInFront(postgres, 'default_pool_size = 2', { metrics: true });
     // Until the catalog has been read nobody knows what is behind the name of a table.
     await eventually(() => pinsNothing(() => answersOf(shardyard, (side) => side.query('COPY t TO STDOUT'))));
   });

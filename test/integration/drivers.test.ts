@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import postgresJs from 'postgres';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
 const psqlIsThere = spawnSync('psql', ['--version']).status === 0;
 
@@ -19,9 +19,7 @@ describe('drivers', () => {
       postgres,
       'create table accounts (id int primary key, balance int); insert into accounts select i, 100 from generate_series(1, 50) i',
     );
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 5\nmax_client_conn = 500\n`,
-    );
+    shardyard = await startInFront(postgres, 'default_pool_size = 5\nmax_client_conn = 500');
   });
   after(async () => {
     await shardyard?.stop();

@@ -1,9 +1,10 @@
 /** What drivers send to make a session as new costs no server where nothing of it is on one, and answers as Postgres does. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
+import { clientsOf } from '../support/clients.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { frames, rows } from '../support/raw-client.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { answersOf, type Script, sameAnswers } from './side-by-side.ts';
 
 const { bind, close, describe: describeFrame, execute, parse, sync } = frames;
@@ -55,13 +56,11 @@ function ordered(lines: readonly string[]): readonly string[] {
 describe('a session that is made as new', () => {
   let postgres: Postgres;
   let shardyard: Shardyard;
-  const open: RawClient[] = [];
+  const connect = clientsOf(() => shardyard);
   const target = () => ({ host: '127.0.0.1', port: postgres.port });
   before(async () => {
     postgres = await startPostgres();
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 1\n`,
-    );
+    shardyard = await startInFront(postgres, 'default_pool_size = 1');
     const client = await connect();
     await client.query('create role ann; create sequence seq');
   });
@@ -69,15 +68,6 @@ describe('a session that is made as new', () => {
     await shardyard?.stop();
     await postgres?.stop();
   });
-  afterEach(() => {
-    for (const client of open.splice(0)) client.destroy();
-  });
-
-  async function connect(): Promise<RawClient> {
-    const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
-    open.push(client);
-    return client;
-  }
 
   for (const text of RESETS) {
     it(`is answered as Postgres does: ${JSON.stringify(text)}`, async () => {

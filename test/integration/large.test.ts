@@ -5,7 +5,7 @@ import type net from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { frames, type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { eventually } from './eventually.ts';
 
 const MB = 1024 * 1024;
@@ -76,9 +76,7 @@ describe('large things', { skip: process.platform === 'linux' ? false : 'reads /
   let before0 = 0;
   before(async () => {
     postgres = await startPostgres({ settings: { client_connection_check_interval: '50ms' } });
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 4\n`,
-    );
+    shardyard = await startInFront(postgres, 'default_pool_size = 4');
     const client = await connect();
     // Buffers that are made once and kept do not count.
     for (let i = 0; i < 3; i++) await client.query("select repeat('x', 1000) from generate_series(1, 20000)");

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { sameAnswers } from './side-by-side.ts';
 
 describe('a parameter in the name space of a library', () => {
@@ -12,9 +12,7 @@ describe('a parameter in the name space of a library', () => {
   before(async () => {
     postgres = await startPostgres();
     await query(postgres, 'create function run() returns int language plpgsql as $$ begin return 1; end $$');
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\ndefault_pool_size = 2\n`,
-    );
+    shardyard = await startInFront(postgres, 'default_pool_size = 2');
   });
   after(async () => {
     await shardyard?.stop();

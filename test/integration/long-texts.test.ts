@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
+import { errorOf, frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
 import { type Shardyard, startShardyard } from '../support/shardyard.ts';
 import { eventually } from './eventually.ts';
 
@@ -12,7 +12,6 @@ const MB = 1_000_000;
 const NOTICED_MS = 400;
 const NOTICED_SHARE = 0.25;
 
-const errorOf = (answer: readonly RawFrame[]) => answer.find(({ type }) => type === 'E')?.fields;
 const typesOf = (answer: readonly RawFrame[]): string => answer.map(({ type }) => type).join('');
 
 /** A text of about this length made of pieces. */

@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
+import { errorOf, frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
 import { type Shardyard, startShardyard } from '../support/shardyard.ts';
 
-const errorOf = (answer: readonly RawFrame[]) => answer.find(({ type }) => type === 'E')?.fields;
 const statusOf = (answer: readonly RawFrame[]) => answer.findLast(({ type }) => type === 'Z')?.body.toString();
 const first = (answer: readonly RawFrame[]): string | null | undefined => rows(answer)[0]?.[0];
 

@@ -1,39 +1,25 @@
 /** A table changes under a prepared statement that clients share: who prepares anew must not find the old one. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { clientsOf } from '../support/clients.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, type RawFrame, rawLogIn } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { errorOf, frames, say } from '../support/raw-client.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
 const { bind, close, describe: describeFrame, execute, parse, sync } = frames;
-const errorOf = (answer: readonly RawFrame[]) => answer.find(({ type }) => type === 'E')?.fields;
 
 describe('prepared statements and DDL', () => {
   let postgres: Postgres;
   let shardyard: Shardyard;
-  const open: RawClient[] = [];
+  const connect = clientsOf(() => shardyard);
   before(async () => {
     postgres = await startPostgres();
   });
   after(() => postgres?.stop());
-  afterEach(async () => {
-    for (const client of open.splice(0)) client.destroy();
-    await shardyard?.stop();
-  });
+  afterEach(() => shardyard?.stop());
 
   async function start(settings: string): Promise<void> {
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\n${settings}\n`,
-    );
-  }
-  async function connect(): Promise<RawClient> {
-    const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
-    open.push(client);
-    return client;
-  }
-  async function say(client: RawClient, ...parts: readonly Buffer[]): Promise<readonly RawFrame[]> {
-    client.send(...parts);
-    return await client.until('Z');
+    shardyard = await startInFront(postgres, settings);
   }
 
   it('a change of the table under a shared statement breaks nobody who prepares anew', async () => {

@@ -1,41 +1,27 @@
 /** Prepared statements of many clients over few server connections: everyone sees his own, under his own names, wherever they run. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { clientsOf } from '../support/clients.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { errorOf, frames, type RawClient, type RawFrame, rows, say } from '../support/raw-client.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { eventually } from './eventually.ts';
 
 const { bind, describe: describeFrame, execute, parse, sync } = frames;
 const types = (answer: readonly RawFrame[]): string => answer.map(({ type }) => type).join('');
-const errorOf = (answer: readonly RawFrame[]) => answer.find(({ type }) => type === 'E')?.fields;
 
 describe('prepared statements', () => {
   let postgres: Postgres;
   let shardyard: Shardyard;
-  const open: RawClient[] = [];
+  const connect = clientsOf(() => shardyard);
   before(async () => {
     postgres = await startPostgres();
   });
   after(() => postgres?.stop());
-  afterEach(async () => {
-    for (const client of open.splice(0)) client.destroy();
-    await shardyard?.stop();
-  });
+  afterEach(() => shardyard?.stop());
 
   async function start(settings: string): Promise<void> {
-    shardyard = await startShardyard(
-      `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\n${settings}\n`,
-    );
-  }
-  async function connect(parameters: Readonly<Record<string, string>> = {}): Promise<RawClient> {
-    const client = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres', parameters });
-    open.push(client);
-    return client;
-  }
-  async function say(client: RawClient, ...parts: readonly Buffer[]): Promise<readonly RawFrame[]> {
-    client.send(...parts);
-    return await client.until('Z');
+    shardyard = await startInFront(postgres, settings);
   }
   const pidOf = async (client: RawClient) => rows(await client.query('select pg_backend_pid()'))[0]?.[0];
 
@@ -59,7 +45,10 @@ describe('prepared statements', () => {
     await start('default_pool_size = 1');
     const text = "select extract(epoch from '2020-01-01 00:00'::timestamptz)::int, '1/2/2020'::date - '2020-01-01'::date";
     const expected = { UTC: ['1577836800', '1'], Tokyo: ['1577804400', '31'] };
-    const clients = { UTC: await connect({ TimeZone: 'UTC' }), Tokyo: await connect({ TimeZone: 'Asia/Tokyo', DateStyle: 'ISO, DMY' }) };
+    const clients = {
+      UTC: await connect({ parameters: { TimeZone: 'UTC' } }),
+      Tokyo: await connect({ parameters: { TimeZone: 'Asia/Tokyo', DateStyle: 'ISO, DMY' } }),
+    };
     for (const name of ['named', '']) {
       for (const who of ['UTC', 'Tokyo'] as const) await say(clients[who], parse(text, name), sync());
       for (const who of ['UTC', 'Tokyo', 'UTC', 'Tokyo'] as const) {

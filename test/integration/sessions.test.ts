@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
+import { errorOf, frames, type RawClient, type RawFrame, rawLogIn, rows } from '../support/raw-client.ts';
 import { type Shardyard, startShardyard } from '../support/shardyard.ts';
 import { eventually } from './eventually.ts';
 
-const errorOf = (answer: readonly RawFrame[]) => answer.find(({ type }) => type === 'E')?.fields;
 const first = (answer: readonly RawFrame[]): string | null | undefined => rows(answer)[0]?.[0];
 
 /** Each kind of state: how a client makes it, how he or anyone else looks for it, and what is seen with and without it. */

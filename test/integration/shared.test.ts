@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { frames, rawLogIn, rows } from '../support/raw-client.ts';
-import { type Shardyard, startShardyard } from '../support/shardyard.ts';
+import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { type Script, type Side, sameAnswers } from './side-by-side.ts';
 
 const { bind, close, describe: describeFrame, execute, flush, parse, sync, terminate } = frames;
@@ -203,9 +203,7 @@ for (const [what, settings] of Object.entries({
         "create table t (id int primary key, v text); insert into t select i, (array['one','two','three','four','five'])[i] from generate_series(1, 5) i",
       );
       await query(postgres, "create table u (id int, w text); insert into u values (1, 'a'), (3, 'c'); analyze");
-      shardyard = await startShardyard(
-        `[databases]\npostgres = host=127.0.0.1 port=${postgres.port}\n[shardyard]\npool_mode = transaction\n${settings}\n`,
-      );
+      shardyard = await startInFront(postgres, settings);
     });
     after(async () => {
       await shardyard?.stop();

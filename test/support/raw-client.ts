@@ -238,6 +238,17 @@ export function rows(answer: readonly frames.RawFrame[]): readonly (readonly (st
   return answer.flatMap(({ type, values }) => (type === 'D' && values ? [values] : []));
 }
 
+/** The fields of the first error of an answer. */
+export function errorOf(answer: readonly frames.RawFrame[]): Readonly<Record<string, string>> | undefined {
+  return answer.find(({ type }) => type === 'E')?.fields;
+}
+
+/** Sends frames, and reads up to ReadyForQuery. */
+export async function say(client: RawClient, ...parts: readonly Buffer[]): Promise<readonly frames.RawFrame[]> {
+  client.send(...parts);
+  return await client.until('Z');
+}
+
 const md5 = (...parts: readonly (string | Buffer)[]): string =>
   parts.reduce((hash, part) => hash.update(part), createHash('md5')).digest('hex');
 const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();

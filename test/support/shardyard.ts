@@ -47,6 +47,14 @@ export interface Shardyard {
   stop(): Promise<void>;
 }
 
+/** Starts the product in transaction mode, with one database `postgres` on that port of this machine; `settings`: further lines of the ini. */
+export function startInFront({ port }: { readonly port: number }, settings = '', options: ShardyardOptions = {}): Promise<Shardyard> {
+  return startShardyard(
+    `[databases]\npostgres = host=127.0.0.1 port=${port}\n[shardyard]\npool_mode = transaction\n${settings}\n`,
+    options,
+  );
+}
+
 /** Starts the product on the ini text; resolves when it says that it listens. Rejects with its log when it ends before that. */
 export async function startShardyard(ini: string, options: ShardyardOptions = {}): Promise<Shardyard> {
   const folder = mkdtempSync(path.join(os.tmpdir().length > 70 ? '/tmp' : os.tmpdir(), 'sy-'));
