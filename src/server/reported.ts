@@ -4,40 +4,19 @@
  */
 
 import { parameterStatus } from '../wire/write.ts';
+import { Interner, type Parameters } from './interned.ts';
 
-export interface Reported {
-  /** In the order in which the server reported them first. */
-  readonly values: ReadonlyMap<string, string>;
-  /** The same but for application_name. */
-  readonly nameless: Reported;
-}
+/** In the order in which the server reported them first. */
+export type Reported = Parameters;
 
-const interned = new Map<string, Reported>();
-const INTERNED_LIMIT = 1024;
+const interned = new Interner(1024);
 
 /** Tells of the host, not of the session: it changes with every read that a replica answers, and no client expects it to. */
 const OF_THE_HOST = 'in_hot_standby';
 
 /** The one value with exactly these parameters. */
 export function internReported(values: ReadonlyMap<string, string>): Reported {
-  const kept = [...values].filter(([name]) => name !== OF_THE_HOST);
-  const key = JSON.stringify([...kept].sort(([a], [b]) => (a < b ? -1 : 1)));
-  let reported = interned.get(key);
-  if (reported === undefined) {
-    reported = makeReported(new Map(kept));
-    interned.set(key, reported);
-    if (interned.size > INTERNED_LIMIT) interned.delete(interned.keys().next().value!);
-  }
-  return reported;
-}
-
-function makeReported(values: Map<string, string>): Reported {
-  if (values.has('application_name')) {
-    return { values, nameless: internReported(new Map([...values].filter(([name]) => name !== 'application_name'))) };
-  }
-  const reported: { values: ReadonlyMap<string, string>; nameless?: Reported } = { values };
-  reported.nameless = reported as Reported;
-  return reported as Reported;
+  return interned.of(new Map([...values].filter(([name]) => name !== OF_THE_HOST)));
 }
 
 /** The same with one parameter changed. */

@@ -7,43 +7,19 @@
  * Values travel as bound parameters, never as SQL text, so that no value and no client encoding can turn into SQL.
  */
 import { bind, execute, parse, sync } from '../wire/write.ts';
+import { Interner, type Parameters } from './interned.ts';
 
-/** An interned set of parameter values. Names are lower-case; values are the client's bytes, one character for each byte (latin1). */
-export interface Label {
-  readonly values: ReadonlyMap<string, string>;
-  /** The same but for application_name: statements that cannot see it may run under either. */
-  readonly nameless: Label;
-}
+/** An interned set of parameter values. Names are lower-case, and sorted. */
+export type Label = Parameters;
+
+const interned = new Interner(4096);
 
 /** The label of a connection on which nothing was set. */
-export const CLEAN: Label = makeLabel(new Map());
-
-function makeLabel(values: ReadonlyMap<string, string>): Label {
-  if (values.has('application_name')) return { values, nameless: intern(withoutName(values)) };
-  const label: { values: ReadonlyMap<string, string>; nameless?: Label } = { values };
-  label.nameless = label as Label;
-  return label as Label;
-}
-
-function withoutName(values: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  return new Map([...values].filter(([name]) => name !== 'application_name'));
-}
-
-const interned = new Map<string, Label>([['[]', CLEAN]]);
-/** Labels kept for sharing; past that the oldest are forgotten (a forgotten label still works, it is only compared as different). */
-const INTERNED_LIMIT = 4096;
+export const CLEAN: Label = interned.of(new Map());
 
 /** The one label with exactly these values. */
 export function intern(values: ReadonlyMap<string, string>): Label {
-  const sorted = [...values].sort(([a], [b]) => (a < b ? -1 : 1));
-  const key = JSON.stringify(sorted);
-  let label = interned.get(key);
-  if (label === undefined) {
-    label = makeLabel(new Map(sorted));
-    interned.set(key, label);
-    if (interned.size > INTERNED_LIMIT) interned.delete(interned.keys().next().value!);
-  }
-  return label;
+  return interned.of(new Map([...values].sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
 /** Parameters that change who the session is come last: the others must be set by the login user, who may be the only one allowed to. */
