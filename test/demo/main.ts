@@ -94,7 +94,7 @@ async function stopAll(started: Started): Promise<readonly string[]> {
 /** Resolves when the user, or the end of Shardyard, ends the demo: with the status. */
 async function stay(stage: Stage): Promise<number> {
   const never = /(?!)/;
-  const gone = stage.shardyard.waitForLog(never).then(
+  const gone = stage.shardyard.waitForLog(never, 0, Number.POSITIVE_INFINITY).then(
     () => 1,
     (error: unknown) => {
       if (!interrupted) screen.say(`\n${error instanceof Error ? error.message : String(error)}`);

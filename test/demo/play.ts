@@ -154,14 +154,8 @@ async function checkLogs(play: Play, sql: string, route: Route, from: readonly n
 
 async function inLog({ server }: Host, text: string, from: number): Promise<boolean> {
   const pattern = new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, LOG_LIMIT_MS, false);
-  });
-  const found = server.waitForLog(pattern, from).then(() => true as const);
-  try {
-    return await Promise.race([found, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return await server.waitForLog(pattern, from, LOG_LIMIT_MS).then(
+    () => true,
+    () => false,
+  );
 }

@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import path from 'node:path';
 import { freePort } from './ports.ts';
 import { countServer, give, newFolder, SUPERUSER, SUPERUSER_PASSWORD, sharedFiles, spawnOptions } from './postgres-files.ts';
+import { ProcessLog } from './process-log.ts';
 
 export interface PostgresOptions {
   /** Added to postgresql.conf, after the tests' own settings. */
@@ -51,8 +52,11 @@ export interface Postgres {
   setHba(lines: readonly string[]): Promise<void>;
   /** All that the server wrote to its log so far. */
   log(): string;
-  /** Resolves when the log has a match, from `from` (a length that `log()` had) on; rejects when the server ends without one. */
-  waitForLog(pattern: RegExp, from?: number): Promise<void>;
+  /**
+   * Resolves when the log has a match, from `from` (a length that `log()` had) on; rejects when the server ends without one, or after
+   * `limitMs` (a minute).
+   */
+  waitForLog(pattern: RegExp, from?: number, limitMs?: number): Promise<void>;
 }
 
 const TEST_SETTINGS: Readonly<Record<string, string>> = {
@@ -182,9 +186,8 @@ class Server implements Postgres {
   readonly dataDir: string;
   readonly #folder: string;
   #process: ChildProcess | undefined;
-  #log = '';
+  readonly #log: ProcessLog;
   #removed = false;
-  readonly #watchers = new Set<() => void>();
 
   constructor(folder: string, port: number, options: PostgresOptions) {
     this.#folder = folder;
@@ -193,6 +196,7 @@ class Server implements Postgres {
     this.socketDir = folder;
     this.dataDir = path.join(folder, 'data');
     this.password = options.password ?? SUPERUSER_PASSWORD;
+    this.#log = new ProcessLog(this.name);
   }
 
   url(database = 'postgres'): string {
@@ -200,7 +204,7 @@ class Server implements Postgres {
   }
 
   log(): string {
-    return this.#log;
+    return this.#log.text;
   }
 
   async start(): Promise<void> {
@@ -211,39 +215,28 @@ class Server implements Postgres {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#process = postgres;
-    const from = this.#log.length;
-    postgres.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#log += text;
-      this.#tellWatchers();
-    });
-    postgres.once('error', (error) => {
-      this.#log += `${error}\n`;
-    });
+    this.#log.began();
+    const from = this.#log.text.length;
+    postgres.stderr.setEncoding('utf8').on('data', (text: string) => this.#log.add(text));
+    postgres.once('error', (error) => this.#log.add(`${error}\n`));
     postgres.once('close', () => {
       if (this.#process === postgres) this.#process = undefined;
-      this.#tellWatchers();
+      this.#log.ended();
     });
     await this.waitForLog(READY, from);
     postgres.unref();
     (postgres.stderr as Socket).unref();
   }
 
-  waitForLog(pattern: RegExp, from = 0): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        const found = pattern.test(this.#log.slice(from));
-        if (!found && this.#process) return;
-        this.#watchers.delete(look);
-        this.#process?.unref();
-        (this.#process?.stderr as Socket | undefined)?.unref();
-        if (found) resolve();
-        else reject(new Error(`${this.name} ended without ${pattern} in its log:\n${this.#log.slice(from)}`));
-      };
-      this.#watchers.add(look);
-      this.#process?.ref();
-      (this.#process?.stderr as Socket | undefined)?.ref();
-      look();
-    });
+  async waitForLog(pattern: RegExp, from = 0, limitMs?: number): Promise<void> {
+    this.#process?.ref();
+    (this.#process?.stderr as Socket | undefined)?.ref();
+    try {
+      await this.#log.wait({ pattern, from, limitMs });
+    } finally {
+      this.#process?.unref();
+      (this.#process?.stderr as Socket | undefined)?.unref();
+    }
   }
 
   async stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
@@ -285,7 +278,7 @@ class Server implements Postgres {
   }
 
   async reload(): Promise<void> {
-    const from = this.#log.length;
+    const from = this.#log.text.length;
     if (this.#process?.pid !== undefined) signal(this.#process.pid, 'SIGHUP');
     await this.waitForLog(/received SIGHUP, reloading configuration files/, from);
   }
@@ -315,9 +308,5 @@ class Server implements Postgres {
     postgres.ref();
     (postgres.stderr as Socket).ref();
     await once(postgres, 'close');
-  }
-
-  #tellWatchers(): void {
-    for (const look of [...this.#watchers]) look();
   }
 }

@@ -11,6 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { freePort } from './ports.ts';
+import { ProcessLog } from './process-log.ts';
 import { projectRoot } from './root.ts';
 import { afterThisProcess } from './watchdog.ts';
 
@@ -37,8 +38,11 @@ export interface Shardyard {
   url(database: string, user?: string, password?: string): string;
   /** All that it wrote to its standard error so far. */
   log(): string;
-  /** Resolves when the log has a match, from `from` (a length that `log()` had) on; rejects when the process ends without one. */
-  waitForLog(pattern: RegExp, from?: number): Promise<void>;
+  /**
+   * Resolves when the log has a match, from `from` (a length that `log()` had) on; rejects when the process ends without one, or after
+   * `limitMs` (a minute).
+   */
+  waitForLog(pattern: RegExp, from?: number, limitMs?: number): Promise<void>;
   /** Writes the new ini (filled in as at the start) and sends SIGHUP. The outcome is in the log. */
   reload(ini: string): void;
   /** Sends a signal, and resolves with the exit code when the process has ended. */
@@ -68,6 +72,7 @@ export async function startShardyard(ini: string, options: ShardyardOptions = {}
       await shardyard.waitForLog(new RegExp(`listening on \\S*:${shardyard.port}\\b`));
       return shardyard;
     } catch (error) {
+      await shardyard.exit('SIGKILL');
       if (attempt < 5 && /EADDRINUSE|address already in use/i.test(shardyard.log())) continue;
       rmSync(folder, { recursive: true, force: true });
       throw error;
@@ -130,9 +135,8 @@ class Process implements Shardyard {
   readonly iniFile: string;
   readonly #filling: Filling;
   readonly #child: ChildProcess;
-  #log = '';
+  readonly #log = new ProcessLog('Shardyard');
   #ended = false;
-  readonly #watchers = new Set<() => void>();
 
   constructor(folder: string, ini: string, filling: Filling, options: ShardyardOptions) {
     this.#filling = filling;
@@ -147,14 +151,12 @@ class Process implements Shardyard {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#child = child;
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#log += text;
-      this.#tell();
-    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => this.#log.add(text));
+    this.#log.began();
     child.once('close', () => {
       this.#ended = true;
       release();
-      this.#tell();
+      this.#log.ended();
     });
     const release = afterThisProcess('kill -9 "$1"; rm -rf "$2"', String(child.pid), folder);
   }
@@ -169,21 +171,11 @@ class Process implements Shardyard {
   }
 
   log(): string {
-    return this.#log;
+    return this.#log.text;
   }
 
-  waitForLog(pattern: RegExp, from = 0): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        const found = pattern.test(this.#log.slice(from));
-        if (!found && !this.#ended) return;
-        this.#watchers.delete(look);
-        if (found) resolve();
-        else reject(new Error(`Shardyard ended without ${pattern} in its log:\n${this.#log.slice(from)}`));
-      };
-      this.#watchers.add(look);
-      look();
-    });
+  waitForLog(pattern: RegExp, from = 0, limitMs?: number): Promise<void> {
+    return this.#log.wait({ pattern, from, limitMs });
   }
 
   reload(ini: string): void {
@@ -207,13 +199,9 @@ class Process implements Shardyard {
       ? readdirSync(this.socketDir).filter((name) => !['shardyard.ini', 'users.txt'].includes(name))
       : [];
     rmSync(this.socketDir, { recursive: true, force: true });
-    if (code !== 0) throw new Error(`Shardyard ended with ${code ?? this.#child.signalCode}:\n${this.#log}`);
+    if (code !== 0) throw new Error(`Shardyard ended with ${code ?? this.#child.signalCode}:\n${this.#log.text}`);
     if (left.length > 0) throw new Error(`Shardyard left ${left.join(', ')} behind`);
     if (await answers(this.port)) throw new Error(`somebody still listens on port ${this.port}`);
-  }
-
-  #tell(): void {
-    for (const look of [...this.#watchers]) look();
   }
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, promote, query, startPostgres, startReplica, waitForReplay } from './postgres.ts';
+import { ProcessLog } from './process-log.ts';
 import { frames, rawConnect, rawLogIn, rows } from './raw-client.ts';
 
 describe('a Postgres server for tests', () => {
@@ -64,6 +65,21 @@ describe('a Postgres server for tests', () => {
     }
     await scram.close();
     await server.stop();
+  });
+});
+
+describe('the log of a process', () => {
+  it('is waited for until it has the line, the process ends, or the limit is over', async () => {
+    const log = new ProcessLog('it');
+    log.began();
+    const found = log.wait({ pattern: /two/, from: 0 });
+    log.add('one\n');
+    log.add('two\n');
+    await found;
+    await assert.rejects(log.wait({ pattern: /three/, from: 0, limitMs: 1 }), /it has, after 1 ms, no \/three\/ in its log:\none\ntwo/);
+    const unfinished = assert.rejects(log.wait({ pattern: /one/, from: 4 }), /it ended without \/one\/ in its log:\ntwo/);
+    log.ended();
+    await unfinished;
   });
 });
 
