@@ -9,6 +9,7 @@ import type { Label } from '../server/settings.ts';
 import { STATUS_FAILED } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
 import type { Active } from './phase.ts';
+import { type Renewer, renewal } from './renew.ts';
 import type { Request } from './request.ts';
 import { errorMeant } from './sql-bring.ts';
 import { namedInSql, renameInSql } from './sql-names.ts';
@@ -28,7 +29,7 @@ function mayRestore(request: Request, { settings }: SessionState): boolean {
 }
 
 export interface Launch {
-  readonly client: ExchangeClient;
+  readonly client: ExchangeClient & Renewer;
   readonly request: Request;
   readonly id: number;
   readonly state: SessionState;
@@ -76,6 +77,7 @@ export function launch(
     owed: plain ? undefined : exchange.accountFor(),
     renamed,
   });
+  if (complete && !plain && request.usesName) exchange.renewal = renewal(client, server, exchange, translation);
   server.enqueue(exchange);
   return { at: 'active', server, exchange, translation };
 }

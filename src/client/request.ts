@@ -29,6 +29,13 @@ export interface Item {
   readonly limited?: boolean;
 }
 
+/** Frames that were sent together. */
+export interface Part {
+  readonly items: readonly Item[];
+  readonly bytes: Buffer;
+  readonly length: number;
+}
+
 /** What routing is asked about: a statement's Facts with the values bound to it, if any were. */
 export interface Asked {
   readonly facts: Facts;
@@ -39,16 +46,27 @@ export interface Asked {
 export const GATHER_LIMIT = 64 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_ITEMS: readonly Item[] = [];
 const NONE_BOUND: ReadonlyMap<string, Prepared | undefined> = new Map();
 const SMALL = 1024;
 /** Buffers of this size that no request uses at the moment: a client that says nothing needs none. */
 const spare: Buffer[] = [];
 const SPARE_LIMIT = 4096;
 
+/** What was sent or prepared from large buffers is a view: they are used once. Small ones go from request to request. */
+function release(bytes: Buffer): void {
+  if (bytes.length === SMALL && spare.length < SPARE_LIMIT) spare.push(bytes);
+}
+
 export class Request {
   bytes: Buffer = NO_BYTES;
   length = 0;
   items: Item[] = [];
+  /** What was sent first, unless it is large, as long as the exchange is under way; and whether there was more. */
+  #sentItems: readonly Item[] = NO_ITEMS;
+  #sentBytes: Buffer = NO_BYTES;
+  #sentLength = 0;
+  #sentMore = false;
   /** Portals bound in this request, over those that the session has open. */
   readonly #texts: Texts;
   readonly #names: StatementNames;
@@ -88,22 +106,37 @@ export class Request {
     this.#bound = undefined;
     this.executed.length = 0;
     this.executedFrom.length = 0;
-    this.#release();
-  }
-
-  /** What was sent or prepared from large buffers is a view: they are used once. Small ones go from request to request. */
-  #release(): void {
-    if (this.bytes.length === SMALL && spare.length < SPARE_LIMIT) spare.push(this.bytes);
+    release(this.bytes);
     this.bytes = NO_BYTES;
+    this.#sentMore = false;
+    if (this.#sentLength === 0) return;
+    release(this.#sentBytes);
+    this.#sentItems = NO_ITEMS;
+    this.#sentBytes = NO_BYTES;
+    this.#sentLength = 0;
   }
 
-  /** After a part was sent while the exchange stays open: its frames are gone, what was named stays known. */
+  /** After a part was sent: its frames are gone, but for the first part, and what was named stays known. */
   sent(): void {
+    if (this.#sentLength > 0 || this.length > GATHER_LIMIT) {
+      this.#sentMore = true;
+      release(this.bytes);
+    } else {
+      this.#sentItems = this.items;
+      this.#sentBytes = this.bytes;
+      this.#sentLength = this.length;
+    }
     this.items = [];
     this.length = 0;
-    this.#release();
+    this.bytes = NO_BYTES;
     this.executed.length = 0;
     this.executedFrom.length = 0;
+  }
+
+  /** What was sent, where all of it went together; it may have to be sent once more. */
+  get onlyPart(): Part | undefined {
+    if (this.#sentMore || this.#sentLength === 0) return undefined;
+    return { items: this.#sentItems, bytes: this.#sentBytes, length: this.#sentLength };
   }
 
   /** The text of the first statement, as latin1. */
@@ -133,6 +166,12 @@ export class Request {
     if (this.simpleShape !== undefined) return this.simpleShape.hasEffects;
     for (const prepared of this.executedFrom) if (prepared === undefined || prepared.shape.hasEffects) return true;
     return this.isFunctionCall || this.simple !== undefined;
+  }
+
+  /** It begins with a statement that the client has named. */
+  get usesName(): boolean {
+    const name = this.items[0]?.name;
+    return name !== undefined && name !== '' && this.items[0]?.target !== code.TARGET_PORTAL;
   }
 
   get isFunctionCall(): boolean {

@@ -137,6 +137,20 @@ export class Texts {
     return preparedOf(text, types, body, text.quoted ? literals : '');
   }
 
+  /**
+   * What stands in for a statement whose result has changed: what is prepared for its text now or, when that is what failed, a new one, after
+   * `changed` was told that there are new definitions.
+   */
+  renewed(old: Prepared, reading: Reading, changed: () => void): Prepared {
+    const text = latin1(old.body, 0, old.body.indexOf(0));
+    const found = isCacheable(text, reading) ? (this.#young.get(text) ?? this.#old.get(text)) : undefined;
+    const present = found === undefined || found.shaped === true ? undefined : found;
+    const now = present === undefined ? old : this.prepared(present, old.types, old.body, reading);
+    if (now !== old) return now;
+    changed();
+    return present === undefined ? newPrepared(old, old.types, old.body) : this.prepared(present, old.types, old.body, reading);
+  }
+
   textOf(text: string, reading: Reading): Text {
     const young = reading.standardConformingStrings ? this.#young.get(text) : undefined;
     if (young !== undefined && young.shaped !== true) {
@@ -224,7 +238,7 @@ function preparedOf(text: Text, types: readonly number[], body: Buffer, literals
   return found;
 }
 
-function newPrepared({ facts, shape }: Text, types: readonly number[], body: Buffer): Prepared {
+function newPrepared({ facts, shape }: Pick<Text, 'facts' | 'shape'>, types: readonly number[], body: Buffer): Prepared {
   const name = Buffer.from(`${NAME_PREFIX}${nextName}\0`, 'latin1');
   nextName += 1;
   return { name, body: keepable(body), facts, shape, types, uses: 0 };

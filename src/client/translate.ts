@@ -8,7 +8,7 @@ import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { close, closeComplete, frame, parseComplete, sync } from '../wire/write.ts';
-import type { Item, Request } from './request.ts';
+import type { Item, Part, Request } from './request.ts';
 import type { Renamed } from './sql-names.ts';
 import type { StatementNames } from './statements.ts';
 
@@ -80,11 +80,12 @@ export class Translation {
     return true;
   }
 
-  send(request: Request): void {
-    this.#bytes = request.bytes;
-    this.#from = 0;
-    for (const item of request.items) this.#item(item);
-    this.#flushTo(request.length);
+  /** From item `at` on. */
+  send({ items, bytes, length }: Part, at = 0): void {
+    this.#bytes = bytes;
+    this.#from = at === 0 ? 0 : items[at]!.start;
+    for (let i = at; i < items.length; i++) this.#item(items[i]!);
+    this.#flushTo(length);
   }
 
   /** A part that is refused: the server is made to fail in its place, and the client gets this error. */

@@ -7,6 +7,7 @@ import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { messageFields } from '../wire/read.ts';
 import { OwedList } from './owed.ts';
+import { isStalePlan } from './stale-plan.ts';
 
 /** The session, as its exchange needs it. */
 export interface ExchangeClient {
@@ -51,6 +52,10 @@ export class ClientExchange implements Exchange {
   /** The error that an error of the server stands for, when it stands for another. */
   meaning: ((error: Buffer) => Buffer | undefined) | undefined;
   spoilt = false;
+  /** Sends the request once more, with its statement prepared anew, where the client may not learn that a plan was stale. */
+  renewal: (() => boolean) | undefined;
+  /** The error which says that it was. */
+  #stale: Buffer | undefined;
   #begun = false;
 
   constructor(client: ExchangeClient, simple: boolean, open: boolean, startedMs: number) {
@@ -176,6 +181,10 @@ export class ClientExchange implements Exchange {
     const frame = Buffer.from(chunk.subarray(start, end));
     const mended = this.owed.fail(frame);
     this.#tellIfAnswered();
+    if (this.renewal !== undefined && isStalePlan(frame)) {
+      this.#stale = mended;
+      return false;
+    }
     if (mended === frame) return true;
     server.flushSlice();
     this.deliver(mended, 0, mended.length);
@@ -209,10 +218,29 @@ export class ClientExchange implements Exchange {
       this.#client.forward(this.#instead, 0, this.#instead.length);
     } else {
       this.#begin(server);
+      if (this.#renewed(status)) return;
       if (!this.failed) this.pump(server);
     }
     this.open = false;
     this.#client.answered(this, server, status);
+  }
+
+  /** Outside a transaction block nothing is left of a request that failed. */
+  #renewed(status: number): boolean {
+    const error = this.#stale;
+    if (error === undefined) return false;
+    this.#stale = undefined;
+    if (status === code.STATUS_IDLE && this.renewal!()) return true;
+    this.deliver(error, 0, error.length);
+    return false;
+  }
+
+  /** What is left of its request is sent once more, behind this call. */
+  again(server: Server): void {
+    this.failed = false;
+    this.sqlstate = undefined;
+    this.owed!.refused = undefined;
+    server.enqueue(this);
   }
 
   lost(server: Server, lost: Lost): void {
