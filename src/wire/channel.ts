@@ -1,6 +1,7 @@
 /**
  * A socket that speaks bytes in both directions, for clients and servers alike. Reads go into one buffer shared by all channels (a chunk
- * is valid only during `onChunk`); writes of one turn of the event loop become one write. It knows no protocol.
+ * is valid only during `onChunk`). What is written while a chunk is dealt with becomes one write when that is done: who waits for it may hold locks;
+ * for a channel that `gathers`, and outside of reads, one write at the end of the event loop's turn. It knows no protocol.
  *
  * Back pressure: `congested` says that the peer reads more slowly than we write; `onDrain` is called when it has caught up.
  */
@@ -34,13 +35,28 @@ interface Part {
   readonly whole?: Buffer;
 }
 
-let dirty: Channel[] = [];
+/** Channels with something to write when the read that is under way has been dealt with, the first `soonCount` of them. */
+const soon: (Channel | undefined)[] = [];
+let soonCount = 0;
+/** A chunk is being dealt with. */
+let reading = false;
+/** Channels with something to write at the end of this turn of the event loop. */
+let later: Channel[] = [];
 let scheduled = false;
 
-function flushAll(): void {
+function flushSoon(): void {
+  reading = false;
+  for (let at = 0; at < soonCount; at += 1) {
+    soon[at]!.flush();
+    soon[at] = undefined;
+  }
+  soonCount = 0;
+}
+
+function flushLater(): void {
   scheduled = false;
-  const channels = dirty;
-  dirty = [];
+  const channels = later;
+  later = [];
   for (const channel of channels) channel.flush();
 }
 
@@ -81,6 +97,8 @@ export class Channel {
   #wasCongested = false;
   #closed = false;
   #error: Error | undefined;
+  /** It waits for what other channels' reads of this turn add to it: one write carries the queries of several clients. */
+  gathers = false;
   /** Totals for the statistics. */
   receivedBytes = 0;
   sentBytes = 0;
@@ -129,7 +147,12 @@ export class Channel {
 
   #read(length: number): boolean {
     this.receivedBytes += length;
-    this.#owner.onChunk(READ_BUFFER.subarray(0, length));
+    reading = true;
+    try {
+      this.#owner.onChunk(READ_BUFFER.subarray(0, length));
+    } finally {
+      flushSoon();
+    }
     return true;
   }
 
@@ -211,10 +234,15 @@ export class Channel {
   #markDirty(): void {
     if (this.#isDirty) return;
     this.#isDirty = true;
-    dirty.push(this);
+    if (reading && !this.gathers) {
+      soon[soonCount] = this;
+      soonCount += 1;
+      return;
+    }
+    later.push(this);
     if (scheduled) return;
     scheduled = true;
-    setImmediate(flushAll);
+    setImmediate(flushLater);
   }
 
   /** Hands everything queued to the kernel now. */
