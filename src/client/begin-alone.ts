@@ -12,7 +12,7 @@ import type { HeldBack } from './held-back.ts';
 import { IDLE, type Phase } from './phase.ts';
 
 /** The session whose BEGIN it is. */
-export interface Beginner extends Acquirer {
+export interface Beginner extends Omit<Acquirer, 'granted'> {
   readonly phase: Phase;
   readonly status: number;
   readonly request: { readonly empty: boolean };
@@ -35,7 +35,9 @@ export function beginAlone(session: Beginner, heldBack: HeldBack): void {
       session.inputWanted();
     });
   };
-  const got = acquireServer(session, target, undefined, begin);
+  const { place, identity, state, output } = session;
+  const fail: Acquirer['fail'] = (error, reason) => session.fail(error, reason);
+  const got = acquireServer({ place, identity, state, output, granted: begin, fail }, target, undefined);
   if ('at' in got) session.enter(got);
   else begin(got);
 }

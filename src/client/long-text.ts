@@ -11,13 +11,13 @@ import type { Output } from './output.ts';
 import { IDLE, type Phase } from './phase.ts';
 import { LOOP_LIMIT, type Turn } from './reader.ts';
 import type { Request } from './request.ts';
-import { readingOf, type Text, type Texts } from './statements.ts';
+import type { Text, Texts } from './statements.ts';
 
 /** The session, as the reading of its texts needs it. */
 export interface LongTextOwner {
   readonly phase: Phase;
   readonly request: Request;
-  readonly output: Pick<Output, 'reported'>;
+  readonly output: Pick<Output, 'reading'>;
   readonly isSharded: boolean;
   readonly place: { readonly texts: Texts };
   /** Nothing more belongs to what is under way. */
@@ -56,7 +56,7 @@ export class LongText {
     if (request.foreknown !== undefined) return 'take';
     const text = textIn(type, chunk, start, end);
     const length = text.end - text.start;
-    if (length <= LOOP_LIMIT || place.texts.knows(chunk, text.start, text.end, readingOf(output.reported))) return 'take';
+    if (length <= LOOP_LIMIT || place.texts.knows(chunk, text.start, text.end, output.reading)) return 'take';
     this.#wait(type, {
       text: length <= place.texts.cachedLimit ? latin1(chunk, text.start, text.end) : undefined,
       length,
@@ -70,7 +70,7 @@ export class LongText {
   #wait(type: number, long: { readonly text: string | undefined; readonly length: number; readonly frame: number }): void {
     const owner = this.#owner;
     const { texts } = owner.place;
-    const reading = readingOf(owner.output.reported);
+    const reading = owner.output.reading;
     let inside = false;
     this.#step = 'line';
     this.#turn = texts.reader.read(long.length, {
@@ -100,7 +100,7 @@ export class LongText {
     if (this.#step !== 'turn') return;
     this.#step = 'read';
     const text = textIn(type, chunk, start, end);
-    this.#turn!.start(chunk.subarray(text.start, text.end), readingOf(this.#owner.output.reported), this.#owner.isSharded);
+    this.#turn!.start(chunk.subarray(text.start, text.end), this.#owner.output.reading, this.#owner.isSharded);
   }
 
   #known(text: Text, length: number): void {

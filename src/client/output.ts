@@ -8,6 +8,7 @@ import type { Channel } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import { withPid } from '../wire/write.ts';
 import type { Tally } from './place.ts';
+import { type Reading, readingOf } from './statements.ts';
 
 export class Output {
   readonly #channel: Channel;
@@ -16,6 +17,8 @@ export class Output {
   readonly #pid: number;
   /** The parameters as the client knows them. */
   reported: Reported;
+  #reading: Reading | undefined;
+  #readingFor: Reported | undefined;
   /** Bytes of the answer that is under way. */
   answerBytes = 0;
 
@@ -24,6 +27,19 @@ export class Output {
     this.#tally = tally;
     this.#pid = pid;
     this.reported = reported;
+  }
+
+  /** How the client's texts are to be read. */
+  get reading(): Reading {
+    if (this.#readingFor !== this.reported) {
+      this.#readingFor = this.reported;
+      this.#reading = readingOf(this.reported);
+    }
+    return this.#reading!;
+  }
+
+  get applicationName(): string | undefined {
+    return this.reported.values.get('application_name');
   }
 
   /** The client does not take what it is given. */

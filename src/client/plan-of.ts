@@ -4,7 +4,6 @@ import { STATUS_IDLE } from '../wire/codes.ts';
 import type { Output } from './output.ts';
 import type { Place } from './place.ts';
 import type { Request } from './request.ts';
-import { readingOf } from './statements.ts';
 
 /** The session, as far as routing may know it. */
 export interface Circumstances {
@@ -15,7 +14,7 @@ export interface Circumstances {
   /** Nothing more belongs to the request. */
   readonly complete: boolean;
   readonly heldBack: { readonly any: boolean; readonly pays: boolean };
-  readonly output: Pick<Output, 'reported'>;
+  readonly output: Pick<Output, 'reading'>;
   /** Where the server is that the session holds. */
   readonly target: Target | undefined;
 }
@@ -35,7 +34,7 @@ export function planOf(session: Circumstances, database: Database | undefined, p
   const view = {
     inTransaction: session.status !== STATUS_IDLE,
     pinned: session.state.pinned,
-    clientEncoding: readingOf(session.output.reported).encoding,
+    clientEncoding: session.output.reading.encoding,
     readOnly: false,
     holdsBegin,
     ...(target === undefined ? {} : { held: target }),

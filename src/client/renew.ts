@@ -14,7 +14,6 @@ import type { Output } from './output.ts';
 import type { Place } from './place.ts';
 import type { Item, Part, Request } from './request.ts';
 import type { SessionState } from './state.ts';
-import { readingOf } from './statements.ts';
 import type { Translation } from './translate.ts';
 
 /** The session whose statement it is. */
@@ -40,7 +39,7 @@ export function renewal(session: Renewer, server: Server, exchange: ClientExchan
     left -= 1;
     const { name, prepared } = part!.items[at]!;
     if (name === undefined || prepared === undefined || state.names.named.get(name) !== prepared) return false;
-    const fresh = place.texts.renewed(prepared, readingOf(output.reported), () => {
+    const fresh = place.texts.renewed(prepared, output.reading, () => {
       place.definitionsChanged(identity.database);
       place.learnt.codeChanged(identity.database, undefined);
     });

@@ -7,26 +7,54 @@ import type { BoundValue, Facts, Operands, Verb } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Shape } from '../server/shape.ts';
 import * as code from '../wire/codes.ts';
+import { copyBytes } from '../wire/copy.ts';
 import { bindNames, boundParameters, executeBody, latin1, namedTarget, parseBody, queryText } from '../wire/read.ts';
+import { Given } from './given.ts';
 import { keepable, LARGE, type Reading, type StatementNames, type Text, type Texts } from './statements.ts';
 
-/** One frame of the request, at [start, end) of its bytes. */
-export interface Item {
+const NOTHING_MORE: Partial<Item> = {};
+
+/** One frame of the request, at [start, end) of its bytes. All have the same fields, so that code which reads them stays quick. */
+export class Item {
   readonly type: number;
   readonly start: number;
   readonly end: number;
   /** Statement or portal name as the client said it; for Bind the statement's. */
-  readonly name?: string;
+  readonly name: string | undefined;
   /** For Bind and Execute. */
-  readonly portal?: string;
+  readonly portal: string | undefined;
   /** Where the part begins that does not change when a name does: after the name(s). */
-  readonly rest?: number;
+  readonly rest: number | undefined;
   /** Parse, and Bind/Describe/Close of a known statement: which one. */
-  readonly prepared?: Prepared | undefined;
+  readonly prepared: Prepared | undefined;
   /** Describe and Close: `S` or `P`. */
-  readonly target?: number;
+  readonly target: number | undefined;
   /** Execute with a row limit. */
-  readonly limited?: boolean;
+  readonly limited: boolean;
+
+  constructor(
+    type: number,
+    start: number,
+    end: number,
+    { name, portal, rest, prepared, target, limited = false }: Partial<Item> = NOTHING_MORE,
+  ) {
+    this.type = type;
+    this.start = start;
+    this.end = end;
+    this.name = name;
+    this.portal = portal;
+    this.rest = rest;
+    this.prepared = prepared;
+    this.target = target;
+    this.limited = limited;
+  }
+}
+
+/** How the texts of a session are read. */
+export interface TextReader {
+  readonly output: { readonly reading: Reading };
+  /** Its statements are routed by the values in them. */
+  readonly isSharded: boolean;
 }
 
 /** Frames that were sent together. */
@@ -47,7 +75,12 @@ export const GATHER_LIMIT = 64 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 const NO_ITEMS: readonly Item[] = [];
-const NONE_BOUND: ReadonlyMap<string, Prepared | undefined> = new Map();
+
+/** Takes everything out of an array that will be filled again: setting its length costs more, and takes its memory away. */
+function empty(array: unknown[]): void {
+  while (array.length > 0) array.pop();
+}
+
 const SMALL = 1024;
 /** Buffers of this size that no request uses at the moment: a client that says nothing needs none. */
 const spare: Buffer[] = [];
@@ -62,17 +95,17 @@ export class Request {
   bytes: Buffer = NO_BYTES;
   length = 0;
   items: Item[] = [];
-  /** What was sent first, unless it is large, as long as the exchange is under way; and whether there was more. */
+  /** What was sent first, where it names statements and is not large, as long as the exchange is under way; and whether there was more. */
   #sentItems: readonly Item[] = NO_ITEMS;
   #sentBytes: Buffer = NO_BYTES;
   #sentLength = 0;
   #sentMore = false;
-  /** Portals bound in this request, over those that the session has open. */
   readonly #texts: Texts;
   readonly #names: StatementNames;
   /** Statement names given in this request: known to it before the server has confirmed them. */
-  #parsed: Map<string, Prepared | undefined> | undefined;
-  #bound: Map<string, Prepared | undefined> | undefined;
+  readonly #parsed = new Given();
+  /** Portals bound in this request, over those that the session has open. */
+  readonly #bound = new Given();
   /** The first statement: its text, or what was prepared. */
   about: string | Pick<Prepared, 'body'> | undefined;
   /** What the text of the next frame is, of that length, where it had to be read elsewhere. */
@@ -87,7 +120,7 @@ export class Request {
   readonly executedFrom: (Prepared | undefined)[] = [];
   /** The unnamed statement was parsed in this request. */
   get parsedUnnamed(): boolean {
-    return this.#parsed?.get('') !== undefined;
+    return this.#parsed.get('') !== undefined;
   }
 
   constructor(texts: Texts, names: StatementNames) {
@@ -96,16 +129,16 @@ export class Request {
   }
 
   clear(): void {
-    this.items = [];
+    empty(this.items);
     this.length = 0;
     this.simple = undefined;
     this.simpleShape = undefined;
     this.about = undefined;
     this.foreknown = undefined;
-    this.#parsed = undefined;
-    this.#bound = undefined;
-    this.executed.length = 0;
-    this.executedFrom.length = 0;
+    this.#parsed.clear();
+    this.#bound.clear();
+    empty(this.executed);
+    empty(this.executedFrom);
     release(this.bytes);
     this.bytes = NO_BYTES;
     this.#sentMore = false;
@@ -118,19 +151,20 @@ export class Request {
 
   /** After a part was sent: its frames are gone, but for the first part, and what was named stays known. */
   sent(): void {
-    if (this.#sentLength > 0 || this.length > GATHER_LIMIT) {
+    if (this.#sentLength > 0 || this.length > GATHER_LIMIT || !this.usesName) {
       this.#sentMore = true;
       release(this.bytes);
+      empty(this.items);
     } else {
       this.#sentItems = this.items;
       this.#sentBytes = this.bytes;
       this.#sentLength = this.length;
+      this.items = [];
     }
-    this.items = [];
     this.length = 0;
     this.bytes = NO_BYTES;
-    this.executed.length = 0;
-    this.executedFrom.length = 0;
+    empty(this.executed);
+    empty(this.executedFrom);
   }
 
   /** What was sent, where all of it went together; it may have to be sent once more. */
@@ -147,7 +181,7 @@ export class Request {
 
   /** Whether a statement of this name is parsed here. */
   gives(name: string): boolean {
-    return this.#parsed?.get(name) !== undefined;
+    return this.#parsed.get(name) !== undefined;
   }
 
   /** Facts of all that is executed here. */
@@ -199,10 +233,10 @@ export class Request {
     return this.items.length === 0;
   }
 
-  /** Adds a whole frame; `byValues`: its statements are routed by the values in them. */
-  add(type: number, chunk: Buffer, start: number, end: number, reading: Reading, byValues: boolean): void {
+  /** Adds a whole frame. */
+  add(type: number, chunk: Buffer, start: number, end: number, reader: TextReader): void {
     const at = this.#copy(chunk, start, end);
-    this.items.push(this.#decode(type, at, this.length, reading, byValues));
+    this.items.push(this.#decode(type, at, this.length, reader));
   }
 
   #copy(chunk: Buffer, start: number, end: number): number {
@@ -216,47 +250,51 @@ export class Request {
     if (needed > this.bytes.length) {
       const grown =
         needed <= SMALL ? (spare.pop() ?? Buffer.allocUnsafeSlow(SMALL)) : Buffer.allocUnsafe(Math.max(needed, 2 * this.bytes.length));
-      this.bytes.copy(grown, 0, 0, at);
+      copyBytes(this.bytes, 0, at, grown, 0);
       this.bytes = grown;
     }
-    chunk.copy(this.bytes, at, start, end);
+    copyBytes(chunk, start, end, this.bytes, at);
     this.length = needed;
     return at;
   }
 
-  #decode(type: number, start: number, end: number, reading: Reading, byValues: boolean): Item {
+  #decode(type: number, start: number, end: number, reader: TextReader): Item {
     switch (type) {
       case code.QUERY: {
         const known = this.#foretold(end - start);
         const text = known === undefined ? queryText(this.bytes, start, end) : undefined;
         if (known !== undefined) this.#query(known);
-        else if (text !== undefined) this.#query(byValues ? this.#texts.textOf(text, reading) : this.#texts.shapedTextOf(text, reading));
+        else if (text !== undefined) this.#query(this.#textOf(text, reader));
         this.about = known === undefined ? text : { body: keepable(this.bytes.subarray(start + 5, end)) };
-        return { type, start, end };
+        return new Item(type, start, end);
       }
       case code.PARSE:
-        return this.#parse(start, end, reading);
+        return this.#parse(start, end, reader.output.reading);
       case code.BIND:
         return this.#bind(start, end);
       case code.DESCRIBE:
       case code.CLOSE: {
         const body = namedTarget(this.bytes, start, end);
-        if (body === undefined) return { type, start, end };
+        if (body === undefined) return new Item(type, start, end);
         const prepared = body.target === code.TARGET_STATEMENT ? this.#statement(body.name) : undefined;
         if (type === code.CLOSE && body.target === code.TARGET_STATEMENT) this.#name(body.name, undefined);
-        return { type, start, end, name: body.name, target: body.target, prepared };
+        return new Item(type, start, end, { name: body.name, target: body.target, prepared });
       }
       case code.EXECUTE: {
         const body = executeBody(this.bytes, start, end);
-        if (body === undefined) return { type, start, end };
+        if (body === undefined) return new Item(type, start, end);
         const portal = this.#portal(body.portal);
         this.executed.push(portal?.facts);
         this.executedFrom.push(portal);
-        return { type, start, end, portal: body.portal, limited: body.maxRows > 0 };
+        return new Item(type, start, end, { portal: body.portal, limited: body.maxRows > 0 });
       }
       default:
-        return { type, start, end };
+        return new Item(type, start, end);
     }
+  }
+
+  #textOf(text: string, { output: { reading }, isSharded }: TextReader): Text {
+    return isSharded ? this.#texts.textOf(text, reading) : this.#texts.shapedTextOf(text, reading);
   }
 
   #foretold(length: number): Text | undefined {
@@ -273,22 +311,22 @@ export class Request {
   #parse(start: number, end: number, reading: Reading): Item {
     const known = this.#foretold(end - start);
     const body = parseBody(this.bytes, start, end, known === undefined);
-    if (body === undefined) return { type: code.PARSE, start, end };
+    if (body === undefined) return new Item(code.PARSE, start, end);
     const text = known ?? this.#texts.textOf(body.text, reading);
     const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end), reading);
     this.about ??= known === undefined ? body.text : prepared;
     // A name in use stays what it was: the server will refuse the second Parse.
     if (body.name === '' || this.#statement(body.name) === undefined) this.#name(body.name, prepared);
-    return { type: code.PARSE, start, end, name: body.name, rest: body.afterName, prepared };
+    return new Item(code.PARSE, start, end, { name: body.name, rest: body.afterName, prepared });
   }
 
   #bind(start: number, end: number): Item {
     const body = bindNames(this.bytes, start, end);
-    if (body === undefined) return { type: code.BIND, start, end };
+    if (body === undefined) return new Item(code.BIND, start, end);
     const prepared = this.#statement(body.statement);
     this.about ??= prepared;
     this.#opens(body.portal, prepared);
-    return { type: code.BIND, start, end, name: body.statement, portal: body.portal, rest: body.afterNames, prepared };
+    return new Item(code.BIND, start, end, { name: body.statement, portal: body.portal, rest: body.afterNames, prepared });
   }
 
   /** The Bind of a statement whose parameters stream: only its head is here. */
@@ -297,26 +335,24 @@ export class Request {
     if (body === undefined) return undefined;
     const prepared = this.#statement(body.statement);
     this.#opens(body.portal, prepared);
-    return { type: code.BIND, start, end, name: body.statement, portal: body.portal, rest: body.afterNames, prepared };
+    return new Item(code.BIND, start, end, { name: body.statement, portal: body.portal, rest: body.afterNames, prepared });
   }
 
   #name(name: string, prepared: Prepared | undefined): void {
-    this.#parsed ??= new Map();
     this.#parsed.set(name, prepared);
   }
 
   #opens(portal: string, prepared: Prepared | undefined): void {
-    this.#bound ??= new Map();
     this.#bound.set(portal, prepared);
   }
 
   #statement(name: string): Prepared | undefined {
-    if (this.#parsed?.has(name)) return this.#parsed.get(name);
+    if (this.#parsed.has(name)) return this.#parsed.get(name);
     return name === '' ? this.#names.unnamed : this.#names.named.get(name);
   }
 
   #portal(name: string): Prepared | undefined {
-    return this.#bound?.has(name) ? this.#bound.get(name) : this.#names.portals.get(name);
+    return this.#bound.has(name) ? this.#bound.get(name) : this.#names.portals.get(name);
   }
 
   /** Every statement that this request parses, binds or describes, with the values it binds: what routing must agree on. */
@@ -344,7 +380,7 @@ export class Request {
   }
 
   /** Portals that this request opened, for the session to know them while the transaction lasts. */
-  portalsBound(): ReadonlyMap<string, Prepared | undefined> {
-    return this.#bound ?? NONE_BOUND;
+  get bound(): Given {
+    return this.#bound;
   }
 }

@@ -41,7 +41,6 @@ import { Request } from './request.ts';
 import { Sharer, type SharerOwner } from './sharer.ts';
 import { namesFirst } from './sql-bring.ts';
 import { SessionState } from './state.ts';
-import { readingOf } from './statements.ts';
 
 export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient, SharerOwner {
   readonly identity: SessionIdentity;
@@ -101,20 +100,19 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     return this.#held === undefined ? undefined : this.#heldTarget;
   }
   get applicationName(): string {
-    return this.output.reported.values.get('application_name') ?? this.identity.applicationName;
+    return this.output.applicationName ?? this.identity.applicationName;
   }
 
   /** Input that arrived together with the log-in. */
   begin(rest: Buffer): void {
-    if (rest.length > 0) this.#input.onChunk(rest);
+    this.#input.onChunk(rest);
   }
   received(bytes: number): void {
     this.#tally.receivedBytes += bytes;
   }
   keep(type: number, chunk: Buffer, start: number, end: number): void {
-    this.request.add(type, chunk, start, end, readingOf(this.output.reported), this.isSharded);
+    this.request.add(type, chunk, start, end, this);
   }
-
   get isSharded(): boolean {
     return this.place.database(this.identity.database)?.kind === 'sharded';
   }
@@ -156,12 +154,14 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     const wish = mayShare ? this.#sharer.wish(target) : undefined;
     if (!mayShare && (!alone || this.#held !== undefined)) this.#sharer.forget();
     if (this.#held !== undefined) return this.#start(this.#held, this.#heldTarget ?? target);
-    const got = acquireServer(this, target, wish, (server) => {
-      this.#start(server, target);
-      this.#input.resume();
-    });
+    const got = acquireServer(this, target, wish);
     if ('at' in got) this.enter(got);
     else this.#start(got, target);
+  }
+
+  granted(server: Server, target: Target): void {
+    this.#start(server, target);
+    this.#input.resume();
   }
 
   /** The exchange goes to the server: what the server lacks first, in the same write. */
@@ -255,7 +255,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     this.output.forward(chunk, start, end);
     if (this.output.congested) this.#held?.pause();
   }
-
   inputWanted(): void {
     this.#input.resume();
   }

@@ -123,8 +123,8 @@ export class SessionState {
       if (!exchange.simple && !exchange.parseConfirmed && request.parsedUnnamed) this.names.unnamed = undefined;
     }
     if (isStale(exchange)) this.#definitionChanged(undefined, status);
-    for (const [name, prepared] of request.portalsBound()) this.names.portals.set(name, prepared);
     if (status === STATUS_IDLE) this.names.transactionEnded();
+    else request.bound.putInto(this.names.portals);
     ran.forEach((statement, at) => {
       [this.#statement, this.#origin] = [statement, this.#origins[at]];
       if (at <= exchange.completed) this.#usedSequences(statement, server);

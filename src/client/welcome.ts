@@ -70,6 +70,8 @@ function without(label: Label, name: string): Label {
 function ask(place: Place, target: Target, credentials: Credentials, label: Label, deadlineMs: number): Promise<Reported> {
   return new Promise((resolve, reject) => {
     const waiter: Waiter = {
+      line: undefined,
+      leave: () => waiter.line?.leave(waiter),
       label,
       wants: undefined,
       sinceMs: place.clock.nowMs(),

@@ -19,6 +19,10 @@ export interface Waiter {
   readonly deadlineMs: number;
   granted(server: Server): void;
   refused(error: ConnectFailure | 'timeout'): void;
+  /** Where it stands; set by who puts it there. A new configuration may move it. */
+  line: { leave(waiter: Waiter): void } | undefined;
+  /** Leaves that line. */
+  leave(): void;
 }
 
 /** The settings that hold for a pool at this moment. All times in milliseconds. */

@@ -153,12 +153,9 @@ export class Pools {
   #from({ pool }: PoolEntry, waiter: Waiter): Server | Line {
     const server = pool.acquire(waiter);
     if (server !== undefined) return server;
-    // The line that counts is the last one: a new configuration may have moved the waiter.
-    this.#lineOf.set(waiter, pool);
-    return { leave: () => this.#lineOf.get(waiter)?.leave(waiter) };
+    waiter.line = pool;
+    return waiter;
   }
-
-  readonly #lineOf = new WeakMap<Waiter, Pool>();
 
   #awaitRole(database: string, roleWaiter: RoleWaiter): Line {
     const waiters = this.#roleWaiters.get(database) ?? new Set();

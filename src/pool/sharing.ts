@@ -88,7 +88,6 @@ export class Sharing {
   /** The server carries shared queries from now on. */
   add(server: Server): void {
     server.sharing = true;
-    server.channel.gathers = true;
     server.headSinceMs = this.#clock.nowMs();
     this.#servers.add(server);
     this.#watch ??= setInterval(() => this.#look(), PATIENCE_MS / 2).unref();
@@ -97,7 +96,6 @@ export class Sharing {
   /** It does no longer. */
   delete(server: Server): void {
     server.sharing = false;
-    server.channel.gathers = false;
     this.#servers.delete(server);
   }
 

@@ -106,8 +106,6 @@ export class Server implements ChannelOwner, FrameSink {
   closeNeeded = false;
   /** Cancel requests under way for it: until they are through it must not serve anyone else. */
   cancelsPending = 0;
-  /** It carries the queries of several clients, and nobody holds it. */
-  sharing = false;
   /** When the exchange at the head of a shared queue began to be worked on. */
   headSinceMs = 0;
   /** When it last became free, and when its present exchange began (milliseconds of the pool's clock). */
@@ -126,6 +124,14 @@ export class Server implements ChannelOwner, FrameSink {
   /** Exchanges whose answer is not whole. */
   get pending(): number {
     return this.#queue.length - this.#head;
+  }
+
+  /** It carries the queries of several clients, and nobody holds it: they leave together. */
+  get sharing(): boolean {
+    return this.#channel.gathers;
+  }
+  set sharing(sharing: boolean) {
+    this.#channel.gathers = sharing;
   }
 
   get closed(): boolean {

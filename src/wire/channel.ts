@@ -6,6 +6,7 @@
  * Back pressure: `congested` says that the peer reads more slowly than we write; `onDrain` is called when it has caught up.
  */
 import net from 'node:net';
+import { copyBytes } from './copy.ts';
 
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 /** Unsent bytes above which a channel is congested. */
@@ -208,7 +209,7 @@ export class Channel {
       this.#setAside();
       this.#gather = spare.pop() ?? Buffer.allocUnsafeSlow(GATHER_SIZE);
     }
-    this.#gathered += chunk.copy(this.#gather, this.#gathered, start, end);
+    this.#gathered += copyBytes(chunk, start, end, this.#gather, this.#gathered);
   }
 
   #writeLarge(chunk: Buffer, start: number, end: number): void {

@@ -8,6 +8,7 @@
  * Shapes: Postgres's manual, "Message Formats".
  */
 import * as code from './codes.ts';
+import { copyBytes } from './copy.ts';
 
 /** A protocol string: JavaScript text, or bytes in whatever encoding the client uses (without the closing NUL). */
 export type Text = string | Uint8Array;
@@ -387,6 +388,6 @@ export function frame(type: number, parts: readonly Buffer[]): Buffer {
   out[0] = type;
   out.writeUInt32BE(length, 1);
   let at = 5;
-  for (const part of parts) at += part.copy(out, at);
+  for (const part of parts) at += copyBytes(part, 0, part.length, out, at);
   return out;
 }

@@ -10,6 +10,7 @@ import * as code from '../../src/wire/codes.ts';
 import { type BindOptions, bind, close, describe as describes, execute, flush, frame, parse, sync } from '../support/raw-frames.ts';
 
 const reading = readingOf(internReported(new Map([['standard_conforming_strings', 'on']])));
+const reader = { output: { reading }, isSharded: false };
 const P = describes('P');
 const S = describes('S', 's');
 const E = execute();
@@ -26,7 +27,7 @@ function from(refused: 'bind' | 'describe' | 'execute', frames: readonly Buffer[
   );
   const names = new StatementNames();
   const sent = (request: Request, all: readonly Buffer[]): Request => {
-    for (const each of all) request.add(each[0]!, each, 0, each.length, reading, false);
+    for (const each of all) request.add(each[0]!, each, 0, each.length, reader);
     return request;
   };
   const first = sent(new Request(texts, names), [parse('select * from t', 's', types)]);
@@ -104,10 +105,11 @@ describe('a request that failed by a stale plan', () => {
       ),
       new StatementNames(),
     );
-    request.add(code.FLUSH, flush(), 0, 5, reading, false);
+    const named = parse('select 1', 's');
+    request.add(code.PARSE, named, 0, named.length, reader);
     request.sent();
     assert.equal(request.onlyPart?.items.length, 1);
-    request.add(code.SYNC, Z, 0, 5, reading, false);
+    request.add(code.SYNC, Z, 0, 5, reader);
     request.sent();
     assert.equal(request.onlyPart, undefined);
     request.clear();

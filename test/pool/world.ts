@@ -116,6 +116,8 @@ export class World {
       server: undefined,
       refusal: undefined,
       left: false,
+      line: undefined,
+      leave: () => asked.line?.leave(asked),
       granted: (server) => {
         assert.ok(asked.server === undefined && asked.refusal === undefined && !asked.left, 'called once, and not after it has left');
         asked.server = server;
