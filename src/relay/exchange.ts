@@ -56,6 +56,9 @@ export class ClientExchange implements Exchange {
   renewal: (() => boolean) | undefined;
   /** The error which says that it was. */
   #stale: Buffer | undefined;
+  /** The last ParameterDescription that the client was given, and the one it was given before the request was sent once more. */
+  #told: Buffer | undefined;
+  #toldBefore: Buffer | undefined;
   #begun = false;
 
   constructor(client: ExchangeClient, simple: boolean, open: boolean, startedMs: number) {
@@ -133,8 +136,18 @@ export class ClientExchange implements Exchange {
       case code.PARSE_COMPLETE:
         this.parseConfirmed = true;
         break;
+      case code.PARAMETER_DESCRIPTION:
+        return this.owed === undefined || (this.#owedAnswer(server, type) && this.#tellTypes(chunk.subarray(start, end)));
     }
     return this.owed === undefined || this.#owedAnswer(server, type);
+  }
+
+  /** Describe tells the types of parameters before it fails for the columns: sent once more, it is not to tell them twice. */
+  #tellTypes(frame: Buffer): boolean {
+    const repeats = this.#toldBefore?.equals(frame) === true;
+    this.#toldBefore = undefined;
+    if (this.renewal !== undefined) this.#told = Buffer.from(frame);
+    return !repeats;
   }
 
   #owedAnswer(server: Server, type: number): boolean {
@@ -240,6 +253,7 @@ export class ClientExchange implements Exchange {
     this.failed = false;
     this.sqlstate = undefined;
     this.owed!.refused = undefined;
+    this.#toldBefore = this.#told;
     server.enqueue(this);
   }
 

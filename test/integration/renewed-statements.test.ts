@@ -99,7 +99,9 @@ describe('a statement whose result has changed', () => {
     const client = await connect();
     await say(client, parse('select * from t where a = $1', 's'), describeFrame('S', 's'), sync());
     await change('somebody behind our back', client);
-    assert.deepEqual(names(await say(client, describeFrame('S', 's'), sync())), ['a', 'v', 'b']);
+    const described = await say(client, describeFrame('S', 's'), sync());
+    assert.equal(types(described), 'tTZ');
+    assert.deepEqual(names(described), ['a', 'v', 'b']);
     // What it was told holds for what it runs without asking again.
     const answer = await say(client, bind({ statement: 's', values: ['1'] }), execute(), sync());
     assert.deepEqual(rows(answer), [['1', 'x', '7']]);
