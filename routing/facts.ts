@@ -101,7 +101,7 @@ export type EffectKind =
   | 'set_role' // value; undefined for NONE
   | 'set_session_authorization'
   | 'set_characteristics' // SET SESSION CHARACTERISTICS AS TRANSACTION …
-  | 'temp' // creates something temporary: name
+  | 'temp' // creates something temporary; with `name`: a table, view or sequence, and nothing else
   | 'hold' // DECLARE … WITH HOLD: name
   | 'close' // CLOSE: name, or undefined for ALL
   | 'advisory' // takes a session-level advisory lock

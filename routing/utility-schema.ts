@@ -32,9 +32,12 @@ function create(w: Words): Utility | undefined {
   if (kind === 'unique' || kind === 'index') return ddl(tempSchema(w, start), indexed(w), true);
   takeAll(w, 'if', 'not', 'exists');
   const names = kind === undefined ? undefined : takeQualified(w);
-  const temp: readonly Effect[] = temporary
-    ? [{ kind: 'temp', ...(names === undefined ? {} : { name: names[names.length - 1]! }) }]
-    : tempSchema(w, start);
+  const temp: readonly Effect[] =
+    names !== undefined && (temporary || (CAN_BE_TEMPORARY.has(kind!) && isTempSchema(names.at(-2))))
+      ? [{ kind: 'temp', name: names.at(-1)! }]
+      : temporary
+        ? [{ kind: 'temp' }]
+        : tempSchema(w, start);
   const isTable = names !== undefined && (kind === 'table' || kind === 'foreign');
   return ddl(temp, isTable ? [tableNamed(names)] : []);
 }
@@ -45,11 +48,16 @@ function isTemporary(w: Words): boolean {
   return take(w, 'temp', 'temporary') !== undefined;
 }
 
-/** A name in pg_temp anywhere makes whatever is created temporary. */
+const CAN_BE_TEMPORARY: ReadonlySet<string> = new Set(['table', 'view', 'sequence', 'recursive']);
+
+function isTempSchema(name: string | undefined): boolean {
+  return name !== undefined && /^pg_temp(_\d+)?$/.test(name);
+}
+
+/** A name in pg_temp anywhere may make whatever is created temporary. */
 function tempSchema(w: Words, from: number): readonly Effect[] {
   for (let i = from; i < w.last; i++) {
-    const name = nameAt(w, i);
-    if (name !== undefined && /^pg_temp(_\d+)?$/.test(name)) return [{ kind: 'temp' }];
+    if (isTempSchema(nameAt(w, i))) return [{ kind: 'temp' }];
   }
   return [];
 }

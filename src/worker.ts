@@ -117,9 +117,9 @@ class Worker {
       database: (name) => this.#live.database(name),
       policy: (database, user): SessionPolicy => this.#live.sessionSettings(database, user),
       catalog: (database) => this.#pools.catalog(this.#live.speaker(database)),
-      definitionsChanged: (database, own = false) => {
+      definitionsChanged: (database) => {
         this.#texts.definitionsChanged();
-        this.#pools.definitionsChanged(this.#live.speaker(database), own);
+        this.#pools.definitionsChanged(this.#live.speaker(database));
       },
       defaultsChanged: () => {
         this.#pools.retire(undefined, 'defaults of roles or databases changed');

@@ -72,8 +72,8 @@ export interface Place {
   database(name: string): Database | undefined;
   policy(database: string, user: string): SessionPolicy;
   catalog(database: string): Catalog | undefined;
-  /** A definition was changed through this database: what its catalog said is not to be believed. `own`: for the session that did it alone. */
-  definitionsChanged(database: string, own?: boolean): void;
+  /** A definition was changed through this database: what its catalog said is not to be believed. */
+  definitionsChanged(database: string): void;
   /** ALTER ROLE or ALTER DATABASE … SET: connections of before do not have what new sessions must find. */
   defaultsChanged(): void;
   readonly learnt: Learnings;

@@ -39,10 +39,13 @@ export function renewal(session: Renewer, server: Server, exchange: ClientExchan
     left -= 1;
     const { name, prepared } = part!.items[at]!;
     if (name === undefined || prepared === undefined || state.names.named.get(name) !== prepared) return false;
-    const fresh = place.texts.renewed(prepared, output.reading, () => {
+    const changed = (): void => {
       place.definitionsChanged(identity.database);
       place.learnt.codeChanged(identity.database, undefined);
-    });
+    };
+    const fresh = state.names.apart()
+      ? place.texts.apart(prepared, prepared.types, prepared.body)
+      : place.texts.renewed(prepared, output.reading, changed);
     state.names.named.set(name, fresh);
     exchange.again(server);
     translation.send(part!, at);

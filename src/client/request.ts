@@ -91,6 +91,8 @@ function release(bytes: Buffer): void {
   if (bytes.length === SMALL && spare.length < SPARE_LIMIT) spare.push(bytes);
 }
 
+const changesDefinition = ({ effects }: Facts['statements'][number]): boolean => effects.some(({ kind }) => kind === 'ddl');
+
 export class Request {
   bytes: Buffer = NO_BYTES;
   length = 0;
@@ -106,6 +108,8 @@ export class Request {
   readonly #parsed = new Given();
   /** Portals bound in this request, over those that the session has open. */
   readonly #bound = new Given();
+  /** Something that is executed in it changes definitions: what is parsed after that is analyzed after that. */
+  #defines = false;
   /** The first statement: its text, or what was prepared. */
   about: string | Pick<Prepared, 'body'> | undefined;
   /** What the text of the next frame is, of that length, where it had to be read elsewhere. */
@@ -137,6 +141,7 @@ export class Request {
     this.foreknown = undefined;
     this.#parsed.clear();
     this.#bound.clear();
+    this.#defines = false;
     empty(this.executed);
     empty(this.executedFrom);
     release(this.bytes);
@@ -286,6 +291,7 @@ export class Request {
         const portal = this.#portal(body.portal);
         this.executed.push(portal?.facts);
         this.executedFrom.push(portal);
+        if (portal?.shape.hasEffects && portal.facts.statements.some(changesDefinition)) this.#defines = true;
         return new Item(type, start, end, { portal: body.portal, limited: body.maxRows > 0 });
       }
       default:
@@ -313,7 +319,9 @@ export class Request {
     const body = parseBody(this.bytes, start, end, known === undefined);
     if (body === undefined) return new Item(code.PARSE, start, end);
     const text = known ?? this.#texts.textOf(body.text, reading);
-    const prepared = this.#texts.prepared(text, body.types, this.bytes.subarray(body.afterName, end), reading);
+    const rest = this.bytes.subarray(body.afterName, end);
+    const apart = this.#defines || this.#names.apart();
+    const prepared = apart ? this.#texts.apart(text, body.types, rest) : this.#texts.prepared(text, body.types, rest, reading);
     this.about ??= known === undefined ? body.text : prepared;
     // A name in use stays what it was: the server will refuse the second Parse.
     if (body.name === '' || this.#statement(body.name) === undefined) this.#name(body.name, prepared);

@@ -10,6 +10,7 @@ import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_IDLE } from '../wire/codes.ts';
 import { audit, type Found, findings, knownSettings } from './audit.ts';
+import { Definitions } from './definitions.ts';
 import { Doubts, usesOf } from './doubts.ts';
 import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
@@ -22,7 +23,7 @@ import type { Request } from './request.ts';
 import { Sequences } from './sequences.ts';
 import { SqlPrepared, strangers, type TrackedStatement } from './sql-prepared.ts';
 import { StatementNames } from './statements.ts';
-import { Looks, type TextLook } from './text-look.ts';
+import { Looks } from './text-look.ts';
 import { TrackedSettings } from './tracked-settings.ts';
 
 /** One session's state, and the only one who changes it. */
@@ -48,8 +49,7 @@ export class SessionState {
   #auditWanted = false;
   /** What ran and is perhaps not harmless. */
   readonly #doubts = new Doubts();
-  /** Texts that changed definitions in the open transaction: others see them when it is over. */
-  #redefined: (TextLook | undefined)[] = [];
+  readonly #definitions: Definitions;
   readonly sequences: Sequences;
   /** Parameters that texts of this session name where only an audit sees them set. */
   readonly #namedSettings = new Set<string>();
@@ -62,6 +62,7 @@ export class SessionState {
     this.#identity = identity;
     this.#place = place;
     this.#user = place.serverUser(identity.database, identity.user);
+    this.#definitions = new Definitions(identity.database, place);
     this.policy = place.policy(identity.database, identity.user);
     this.settings = new TrackedSettings(identity.label, this.#user);
     this.sequences = new Sequences({
@@ -72,6 +73,7 @@ export class SessionState {
       judge: (uses) => this.#judge(uses),
     });
     this.#pins = new Pins((pin) => place.unpinned(identity, pin));
+    this.names.apart = () => this.#pins.has('temp') || this.#pins.has('opaque') || this.#doubts.any;
   }
 
   /** The settings that the session must find on a server. */
@@ -122,7 +124,7 @@ export class SessionState {
       server.unnamed = undefined;
       if (!exchange.simple && !exchange.parseConfirmed && request.parsedUnnamed) this.names.unnamed = undefined;
     }
-    if (isStale(exchange)) this.#definitionChanged(undefined, status);
+    if (isStale(exchange)) this.#definitions.changed(undefined, status);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     else request.bound.putInto(this.names.portals);
     ran.forEach((statement, at) => {
@@ -134,7 +136,7 @@ export class SessionState {
     this.#origins.length = 0;
     if (status === STATUS_IDLE) this.#sqlPrepared.setsOpen = false;
     this.#looks.forget();
-    if (status === STATUS_IDLE) for (const look of this.#redefined.splice(0)) this.#definitionChanged(look, status);
+    this.#definitions.answered(exchange.failed, status);
     if (this.policy.state.audit === 'always' && status === STATUS_IDLE) this.#auditWanted = true;
     if (this.policy.state.actions.prepared === 'pin') this.#pinWhile(this.names.named.size > 0, 'prepared', server);
     if (!this.#auditWanted) this.#origin = undefined;
@@ -152,20 +154,22 @@ export class SessionState {
 
   #completed(statement: Ran, server: Server, status: number): void {
     const { effects, verb } = statement;
+    this.#definitions.temporary.ran(statement);
     for (const effect of effects) {
       if (this.#ignores(stateKindOf(effect.kind))) continue;
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
       if (status !== STATUS_IDLE) this.#sqlPrepared.noteOpen(effect.kind);
       if (isOnlyUnloaded(effect)) this.#pin('load', `${verb} ${effect.name}`, server);
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
-      if (effect.kind === 'ddl') this.#definitionChanged(this.#looks.at(this.#origin), status);
+      if (effect.kind === 'ddl') this.#definitions.changedBy(statement, this.#looks.at(this.#origin), status, this.#isClosed);
       if (effect.kind === 'ddl' && this.maybeTemporary(this.#looks.at(this.#origin).namesTemporary))
         this.#pinBy({ kind: 'temp' }, verb, server);
       if (this.#pins.mayEndBy(effect.kind) && (effect.kind !== 'ddl' || this.#looks.at(this.#origin).mayDrop)) this.#auditWanted = true;
       this.#pinBy(effect, verb, server);
       this.#forget(effect, server);
     }
-    if (verb === 'commit_prepared' || (verb === 'do' && this.#looks.at(this.#origin).mayDefine)) this.#definitionChanged(undefined, status);
+    if (verb === 'commit_prepared' || (verb === 'do' && this.#looks.at(this.#origin).mayDefine))
+      this.#definitions.changed(undefined, status);
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.lasting) this.#auditWanted = true;
     if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
     this.#lookInto(statement, server);
@@ -180,6 +184,7 @@ export class SessionState {
     this.#looks.doubted = uses;
     const { verdict } = this.#place.learnt.knownCode(this.#identity.database).judge(uses);
     if (verdict === 'quiet' || verdict === 'draws') return;
+    if (verdict === 'harmful') this.#definitions.temporary.forget();
     const what = uses[0]!.name === '' ? statement.verb : `${statement.verb} ${uses[0]!.name}`;
     // What must be audited in the end is not asked about before.
     if (verdict === 'harmful' || this.#pins.lasting) return this.#opaque(what, server);
@@ -235,17 +240,14 @@ export class SessionState {
     this.#pin('prepare', `prepare ${name}`, server);
   }
 
+  /** Nobody else sees what this session creates temporarily. */
+  get #isClosed(): boolean {
+    return !this.#ignores('temp') && !this.maybeTemporary(false);
+  }
+
   /** Anything can be created in the temporary schema by its name (`named`), or by where the search_path leads. */
   maybeTemporary(named: boolean): boolean {
     return named || (this.label.values.get('search_path')?.includes('pg_temp') ?? false);
-  }
-
-  #definitionChanged(look: TextLook | undefined, status: number): void {
-    const [{ database }, own] = [this.#identity, this.#statement.effects.some(({ kind }) => kind === 'temp')];
-    if (look?.isNews(own, status) === false) return;
-    this.#place.definitionsChanged(database, own);
-    this.#place.learnt.codeChanged(database, look?.text);
-    if (status !== STATUS_IDLE && !own) this.#redefined.push(look);
   }
 
   /** What survives the error of the statement that did it. */

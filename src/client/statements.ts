@@ -151,6 +151,11 @@ export class Texts {
     return present === undefined ? newPrepared(old, old.types, old.body) : this.prepared(present, old.types, old.body, reading);
   }
 
+  /** The same for a session in which names may mean something else than for others: a statement that it has for itself. */
+  apart(text: Pick<Text, 'facts' | 'shape'>, types: readonly number[], body: Buffer): Prepared {
+    return newPrepared(text, types, body);
+  }
+
   textOf(text: string, reading: Reading): Text {
     const young = reading.standardConformingStrings ? this.#young.get(text) : undefined;
     if (young !== undefined && young.shaped !== true) {
@@ -249,6 +254,8 @@ export class StatementNames {
   readonly named = new Map<string, Prepared>();
   readonly portals = new Map<string, Prepared | undefined>();
   unnamed: Prepared | undefined;
+  /** Names of tables may mean something else here than for others: what is prepared now is not shared. */
+  apart: () => boolean = () => false;
   /** Names given by SQL's PREPARE: of statements that follow the session, and of those on the server that it is pinned to. */
   readonly inSql = new Set<string>();
   /** Those that follow the session. */

@@ -12,6 +12,9 @@ const RUNS_CODE = /^\s*(?:alter|create\s+(?:unique\s+)?index|refresh)\b|--|\/\*/
 /** The temporary schema by its name. */
 export const PG_TEMP = /\bpg_temp/i;
 
+const CUTS_SHORT = /\bon\s+commit\b|\bcascade\b|--|\/\*/i;
+const MAKES_INDEX = /^\s*create\s+(?:unique\s+)?index\b(?![\s\S]*(?:--|\/\*))[^;]*;?\s*$/i;
+
 const EVENT: Use = { kind: 'event', name: '' };
 /** A name that nobody has: never harmless. */
 const NOT_A_NAME: Use = { kind: 'function', name: '' };
@@ -21,6 +24,7 @@ export class TextLook {
   #text: string | undefined;
   #mayDrop: boolean | undefined;
   #mayDefine: boolean | undefined;
+  #cutsShort: boolean | undefined;
   #namesTemporary: boolean | undefined;
   #settings: readonly string[] | undefined;
   #ddlUses: readonly Use[] | undefined;
@@ -45,6 +49,17 @@ export class TextLook {
   get mayDefine(): boolean {
     this.#mayDefine ??= MAY_DEFINE.test(this.text);
     return this.#mayDefine;
+  }
+
+  /** What it makes may be gone at the end of the transaction, or more go than what it names. */
+  get cutsShort(): boolean {
+    this.#cutsShort ??= CUTS_SHORT.test(this.text);
+    return this.#cutsShort;
+  }
+
+  /** It makes an index, and does nothing else. */
+  get makesIndex(): boolean {
+    return MAKES_INDEX.test(this.text);
   }
 
   get namesTemporary(): boolean {

@@ -101,10 +101,8 @@ export class Pools {
     return this.#userBudgets.get(user)?.used ?? 0;
   }
 
-  /** `own`: for one session alone. */
-  definitionsChanged(database: string, own: boolean): void {
+  definitionsChanged(database: string): void {
     this.#hosts.get(database)?.definitionsChanged();
-    if (own) return;
     for (const { pool } of this.#pools.values()) pool.definitionsChanged();
   }
 
