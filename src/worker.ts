@@ -13,6 +13,7 @@ import { Clients } from './clients.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError, problemText } from './config/error.ts';
 import { loadConfig, notImplementedText } from './config/load.ts';
+import { HeldLooks } from './held.ts';
 import { createInspection } from './inspect.ts';
 import { LastRoutes } from './last-routes.ts';
 import { Learnt } from './learnt.ts';
@@ -51,6 +52,7 @@ class Worker {
   readonly #pools: Pools;
   readonly #clients: Clients;
   readonly #statistics: Statistics;
+  readonly #heldLooks = new HeldLooks(systemClock.nowMs());
   readonly #counting = new Counting();
   readonly #learnt = new Learnt(() => systemClock.nowMs());
   readonly #lastRoutes = new LastRoutes((database, { identity }) => this.#pools.roleOf(database, identity));
@@ -221,6 +223,7 @@ class Worker {
   #tick(nowMs: number): void {
     this.#pools.tick(nowMs);
     enforceTimeouts(this.#clients.sessions.values(), nowMs);
+    this.#heldLooks.tick(this.#clients.sessions.values(), nowMs, (database) => this.#counting.held(database));
     const { stats_period, log_stats, log_pins, log_pins_after } = this.#live.config.settings;
     if (log_pins) this.#pinLog.tick(this.#clients.sessions.values(), log_pins_after);
     const line = this.#statistics.tick(nowMs, stats_period);

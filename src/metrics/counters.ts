@@ -40,6 +40,11 @@ export interface Timings {
   readonly query: Histogram;
 }
 
+/** What a client holds a server connection for. */
+export type HeldFor = 'statement' | 'transaction' | 'pin' | 'session';
+/** Milliseconds for which clients of one database held server connections. */
+export type HeldTimes = Record<HeldFor, number>;
+
 /** How exchanges of one kind ended. Add 1 to the one that holds. */
 export interface ExchangeCell {
   /** Answered by the server, or by us in its place. */
@@ -75,6 +80,7 @@ export class Counting {
   readonly #timings: Map<string, Timings> = new Map();
   readonly #pins: Map<PinReason, number> = new Map();
   readonly #pinTimes: Map<PinReason, Histogram> = new Map();
+  readonly #held: Map<string, HeldTimes> = new Map();
   /** Servers that the leak sentinel has looked at, and those of them in which it found something. */
   leakChecks = 0;
   leaks = 0;
@@ -104,6 +110,12 @@ export class Counting {
     return getOrMake(this.#timings, database, () => ({ wait: new Histogram(), query: new Histogram() }));
   }
 
+  /** For how long a database's clients held server connections, to be added to. */
+  held(database: string): HeldTimes {
+    const full = this.#held.size >= MAX_SERIES / 10 && !this.#held.has(database);
+    return getOrMake(this.#held, full ? OTHER : database, () => ({ statement: 0, transaction: 0, pin: 0, session: 0 }));
+  }
+
   /** A session was pinned. */
   pinned(reason: PinReason): void {
     this.#pins.set(reason, (this.#pins.get(reason) ?? 0) + 1);
@@ -120,6 +132,10 @@ export class Counting {
 
   allTimings(): ReadonlyMap<string, Timings> {
     return this.#timings;
+  }
+
+  allHeld(): ReadonlyMap<string, Readonly<HeldTimes>> {
+    return this.#held;
   }
 
   allPins(): ReadonlyMap<PinReason, number> {

@@ -139,6 +139,12 @@ function pinTimes(name: string): Family['read'] {
   return (view) => [...view.counting.allPinTimes()].flatMap(([reason, times]) => buckets(name, { reason }, times));
 }
 
+function heldSeconds(view: MetricsView): Sample[] {
+  return [...view.counting.allHeld()].flatMap(([database, held]) =>
+    Object.entries(held).map(([kind, ms]) => ({ labels: { database, for: kind }, value: ms / 1000 })),
+  );
+}
+
 /** A histogram in Prometheus's form: cumulative, in seconds. */
 function buckets(name: string, labels: Labels, histogram: Histogram): Sample[] {
   let count = 0;
@@ -266,6 +272,12 @@ const FAMILIES: readonly Family[] = [
   family('counter', 'exchanges_total', 'Requests with their whole answers: where they went, why, and how they ended.', exchanges),
   histogram('query_seconds', 'From the request at the server until it is ready again.', 'query'),
   histogram('wait_seconds', 'In line for a server connection.', 'wait'),
+  family(
+    'counter',
+    'held_seconds_total',
+    'Server-connection time that clients held, by what for; looked at ten times a second.',
+    heldSeconds,
+  ),
   family('gauge', 'pinned_sessions', 'Reasons for which sessions keep their server connection now.', pinnedSessions),
   family('counter', 'pins_total', 'Sessions that were pinned, by reason.', (view) =>
     [...view.counting.allPins()].map(([reason, value]) => ({ labels: { reason }, value })),

@@ -75,6 +75,39 @@ describe("drivers' own statements", () => {
     );
   });
 
+  /** Before the catalog had been read. */
+  let pinnedAtFirst = 0;
+  before(async () => {
+    pinnedAtFirst = (await heldSeconds()).pin ?? 0;
+  });
+  /** Seconds for which clients held server connections, by what for. */
+  const heldSeconds = async (): Promise<Readonly<Record<string, number>>> =>
+    Object.fromEntries(
+      [...(await page()).matchAll(/^shardyard_held_seconds_total\{database="postgres",for="(\w+)"\} (\S+)/gm)].map(([, what, seconds]) => [
+        what,
+        Number(seconds),
+      ]),
+    );
+
+  it('pins take no part of the time for which server connections are held', async (t) => {
+    const earlier = await heldSeconds();
+    await pinsNothing(async () => {
+      for (let round = 0; round < 3; round++)
+        await Promise.all(DRIVERS.map(({ parameters = {}, steps }) => answersOf(shardyard, play(steps), { parameters })));
+      // What drivers say takes too little time to be seen ten times a second: a transaction that rests must be.
+      await answersOf(shardyard, async (side) => {
+        await side.query('begin');
+        await eventually(async () => assert.ok((await heldSeconds()).transaction! > (earlier.transaction ?? 0)));
+      });
+    });
+    const held = await heldSeconds();
+    const all = Object.values(held).reduce((sum, seconds) => sum + seconds, 0);
+    const told = Object.entries(held).map(([what, seconds]) => `${seconds.toFixed(2)} s by ${what}`);
+    t.diagnostic(`server connections were held for ${all.toFixed(2)} s: ${told.join(', ')}; pins: ${JSON.stringify(await pins())}`);
+    assert.ok(all > 0);
+    assert.equal(held.pin, pinnedAtFirst);
+  });
+
   it("Django's cursor outside of a transaction pins until it is closed", async () => {
     const name = '"_django_curs_139725243718528_sync_1"';
     const pinnedNow = async (): Promise<number> =>
@@ -85,6 +118,7 @@ describe("drivers' own statements", () => {
     const cursor: Script = async (side) => {
       await side.query(`DECLARE ${name} NO SCROLL CURSOR WITH HOLD FOR select * from generate_series(1, 30)`);
       await side.query(`FETCH FORWARD 5 FROM ${name}`);
+      if (side.client.socket.remotePort === shardyard.port) await eventually(async () => assert.ok((await heldSeconds()).pin! > 0));
       await side.query(`CLOSE ${name}`);
       await eventually(async () => assert.equal(await pinnedNow(), 0));
       await side.query('select 1');

@@ -168,3 +168,13 @@ test('how long pins lasted is told by reason, and leaks are told even when there
   const after = await scrape({ counting });
   assert.deepEqual([after.get('shardyard_leak_checks_total'), after.get('shardyard_leaks_total')], [3, 1]);
 });
+
+test('what server connections are held for is told by database, in seconds', async () => {
+  const counting = new Counting();
+  counting.held('shop').pin += 250;
+  counting.held('shop').transaction += 1500;
+  const samples = await scrape({ counting });
+  assert.equal(samples.get('shardyard_held_seconds_total{database="shop",for="pin"}'), 0.25);
+  assert.equal(samples.get('shardyard_held_seconds_total{database="shop",for="transaction"}'), 1.5);
+  assert.equal(samples.get('shardyard_held_seconds_total{database="shop",for="session"}'), 0);
+});
