@@ -11,6 +11,7 @@ import { query } from '../wire/write.ts';
 import type { Active } from './phase.ts';
 import { type Renewer, renewal } from './renew.ts';
 import type { Request } from './request.ts';
+import { momentOf } from './settled-first.ts';
 import { errorMeant } from './sql-bring.ts';
 import { namedInSql, renameInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
@@ -76,6 +77,7 @@ export function launch(
     autoPrepare,
     owed: plain ? undefined : exchange.accountFor(),
     renamed,
+    moment: plain ? undefined : momentOf({ place: client.place, state }),
   });
   if (complete && !plain && request.usesName) exchange.renewal = renewal(client, server, exchange, translation);
   server.enqueue(exchange);

@@ -38,8 +38,8 @@ import type { ExchangeDone, Place, SessionPolicy, SessionWatcher, Tally } from '
 import { planOf } from './plan-of.ts';
 import { refusalOf, sendPart } from './refusals.ts';
 import { Request } from './request.ts';
+import { settledFirst } from './settled-first.ts';
 import { Sharer, type SharerOwner } from './sharer.ts';
-import { namesFirst } from './sql-bring.ts';
 import { SessionState } from './state.ts';
 
 export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient, SharerOwner {
@@ -165,13 +165,13 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   /** The exchange goes to the server: what the server lacks first, in the same write. */
-  #start(server: Server, target: Target, hasNames = false): void {
+  #start(server: Server, target: Target, settled = false): void {
     if (server.sharing) return this.#sharer.begin(server);
     if (this.#held === undefined && server.used && wantsNewServer(this.request)) {
       server.close('a session needs a new connection');
       return this.#acquire(target, true);
     }
-    if (!hasNames && namesFirst(this, server, () => this.#start(server, target, true))) return;
+    if (!settled && settledFirst(this, server, () => this.#start(server, target, true))) return;
     this.output.answerBytes = 0;
     const now = this.place.clock.nowMs();
     const fresh = this.#held === undefined;

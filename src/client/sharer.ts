@@ -14,6 +14,7 @@ import { askClearance } from './clearance.ts';
 import type { Output } from './output.ts';
 import type { Place, Tally } from './place.ts';
 import type { Request } from './request.ts';
+import { misleading } from './settled-first.ts';
 import { type Sharable, sharableOf, share } from './share.ts';
 import type { SessionState } from './state.ts';
 
@@ -81,8 +82,8 @@ export class Sharer implements SharedClient {
 
   begin(server: Server): void {
     const { request, state } = this.#owner;
-    if (!this.#isCleared(this.#sharable!)) {
-      // A definition has changed while it stood in line.
+    if (!this.#isCleared(this.#sharable!) || misleading({ request, state, place: this.#place }, server).size > 0) {
+      // A definition has changed while it stood in line, or may have since the client was told of its statement.
       this.#owner.alone();
       return server.owner.sharedDone(server);
     }
@@ -184,6 +185,7 @@ export class Sharer implements SharedClient {
       case 'stale':
         counts.resentStale += 1;
         this.#stale = true;
+        if (this.#sharable?.prepared !== undefined) this.#owner.state.names.results.doubt(this.#sharable.prepared);
         break;
     }
     this.#owner.alone();

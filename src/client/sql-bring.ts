@@ -7,13 +7,14 @@
  * executed. So a stand-in takes its name, which fails then; its error means the one that the client must get. Each use tries again.
  */
 import type { Statement } from '../../routing/index.ts';
+import { stalePlan } from '../relay/stale-plan.ts';
 import { InternalExchange } from '../server/exchange.ts';
 import type { SqlStatement } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import { changeFrames, type Label, withoutIdentity } from '../server/settings.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
-import { bind, close, describe, errorResponse, execute, type MessageFields, parse, query, sync } from '../wire/write.ts';
+import { bind, close, describe, execute, type MessageFields, parse, query, sync } from '../wire/write.ts';
 import type { Phase } from './phase.ts';
 import type { Request } from './request.ts';
 import { Described, isSame, meaningOf, type TrackedStatement } from './sql-prepared.ts';
@@ -162,7 +163,7 @@ function prepareAgain(server: Server, statements: readonly Lacking[], label: Lab
         if (ok && described.result === statement.result) server.prepared.sql.set(statement.name, statement);
         else {
           standIns.push(close(code.TARGET_STATEMENT, statement.name));
-          standIns.push(standIn(server.prepared.sql, statement, error ?? RESULT_CHANGED));
+          standIns.push(standIn(server.prepared.sql, statement, error ?? stalePlan));
         }
       }, described.see),
     );
@@ -191,9 +192,8 @@ function settingsFor(server: Server, { text, meaning, label }: TrackedStatement,
   return changeFrames(server.label === under ? withoutIdentity(under) : server.label, under);
 }
 
-const RESULT_CHANGED = errorResponse({ severity: 'ERROR', sqlstate: '0A000', message: 'cached plan must not change result type' });
 /** Of a stand-in that is there for its name: who executes the statement has it prepared again before. */
-const NEVER_EXECUTED = RESULT_CHANGED;
+const NEVER_EXECUTED = stalePlan;
 
 let nextStandIn = 1;
 

@@ -10,6 +10,7 @@ import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Reported } from '../server/reported.ts';
 import { Shape } from '../server/shape.ts';
 import { latin1 } from '../wire/read.ts';
+import { KnownResults } from './known-results.ts';
 import { isAscii, readText, type TextReading } from './read-text.ts';
 import { Reader } from './reader.ts';
 import type { TrackedStatement } from './sql-prepared.ts';
@@ -252,6 +253,7 @@ function newPrepared({ facts, shape }: Pick<Text, 'facts' | 'shape'>, types: rea
 /** One session's statement names, its unnamed statement, and which statement each open portal came from. */
 export class StatementNames {
   readonly named = new Map<string, Prepared>();
+  readonly results = new KnownResults();
   readonly portals = new Map<string, Prepared | undefined>();
   unnamed: Prepared | undefined;
   /** Names of tables may mean something else here than for others: what is prepared now is not shared. */

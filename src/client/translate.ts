@@ -4,10 +4,12 @@
  */
 
 import { type Owed, type OwedList, type OwedTo, renameInError } from '../relay/owed.ts';
+import { stalePlan } from '../relay/stale-plan.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { close, closeComplete, frame, parseComplete, sync } from '../wire/write.ts';
+import type { Moment } from './known-results.ts';
 import type { Item, Part, Request } from './request.ts';
 import type { Renamed } from './sql-names.ts';
 import type { StatementNames } from './statements.ts';
@@ -33,6 +35,8 @@ export interface TranslationOptions {
   readonly autoPrepare: boolean;
   readonly owed: OwedList | undefined;
   readonly renamed: Renamed | undefined;
+  /** What the client is told of its statements was so then. */
+  readonly moment: Moment | undefined;
 }
 
 /** An unnamed statement that is worth a name of ours: it has come before, and nothing can go wrong with it later that would not without. */
@@ -48,6 +52,9 @@ export class Translation {
   readonly #owed: OwedList | undefined;
   readonly #renamed: Renamed | undefined;
   readonly #autoPrepare: boolean;
+  readonly #moment: Moment | undefined;
+  /** Named statements whose portals were opened here. */
+  #opened: Map<string, Prepared> | undefined;
   /** Something was executed, and may have begun a transaction. */
   #executes = false;
   #bytes: Buffer = UNNAMED;
@@ -55,13 +62,14 @@ export class Translation {
   #from = 0;
 
   /** No `owed` list: every request to come is plain. */
-  constructor(server: Server, names: StatementNames, { limit, autoPrepare, owed, renamed }: TranslationOptions) {
+  constructor(server: Server, names: StatementNames, { limit, autoPrepare, owed, renamed, moment }: TranslationOptions) {
     this.#server = server;
     this.#names = names;
     this.#limit = limit;
     this.#owed = owed;
     this.#renamed = renamed;
     this.#autoPrepare = autoPrepare;
+    this.#moment = moment;
   }
 
   /** Can the request go as it is: no statement name, no unnamed statement that this server lacks? */
@@ -90,10 +98,15 @@ export class Translation {
 
   /** A part that is refused: the server is made to fail in its place, and the client gets this error. */
   refuse(request: Request, error: Buffer): void {
-    this.#server.send(frame(code.PARSE, [PROBE, REFUSED]));
-    this.#owe({ to: 'parse', mendError: () => error });
+    this.#failInPlace(error);
     const last = request.items.at(-1)?.type;
     if (last === code.SYNC || last === code.QUERY || last === code.FUNCTION_CALL) this.#server.send(sync);
+  }
+
+  /** The server is made to fail here, and passes over the rest of the request. */
+  #failInPlace(error: Buffer): void {
+    this.#server.send(frame(code.PARSE, [PROBE, REFUSED]));
+    this.#owe({ to: 'parse', mendError: () => error });
   }
 
   /** The head of a Bind whose parameters stream, as far as it is there: [start, end) of `bytes`, of a frame of `length` bytes. */
@@ -139,6 +152,7 @@ export class Translation {
     const to = OWED_TO[item.type];
     if (to === undefined) return;
     if (item.type === code.EXECUTE) this.#executes = true;
+    if (item.target === code.TARGET_PORTAL && item.type === code.DESCRIBE) return this.#describePortal(this.#opened?.get(item.name!));
     if (item.name === undefined || item.target === code.TARGET_PORTAL) return this.#owe({ to });
     if (item.name === '') return this.#unnamed(item, to);
     const prepared = this.#names.named.get(item.name);
@@ -247,7 +261,26 @@ export class Translation {
     });
   }
 
+  #describePortal(prepared: Prepared | undefined): void {
+    this.#owe({ to: 'describe', sees: this.#learner(prepared, false) });
+  }
+
+  #learner(prepared: Prepared | undefined, ofStatement: boolean): Owed['sees'] {
+    if (prepared === undefined || this.#moment === undefined) return undefined;
+    return this.#names.results.learner(prepared, this.#moment, ofStatement);
+  }
+
+  #opens(portal: string, prepared: Prepared): void {
+    this.#opened ??= new Map();
+    this.#opened.set(portal, prepared);
+  }
+
   #useNamed(item: Item, prepared: Prepared): void {
+    const { results } = this.#names;
+    if (item.type === code.BIND) {
+      if (results.isChanged(prepared) && !this.#server.prepared.has(prepared)) return this.#failInPlace(stalePlan);
+      if (item.name !== '') this.#opens(item.portal!, prepared);
+    }
     this.#ensure(prepared);
     const rest = this.#bytes.subarray(item.rest ?? item.end, item.end);
     if (item.type === code.BIND) {
@@ -256,7 +289,8 @@ export class Translation {
       this.#owe({ to: 'bind', mendError: renaming(prepared.name, item.name!) });
     } else {
       this.#server.send(frame(code.DESCRIBE, [Buffer.from([code.TARGET_STATEMENT]), prepared.name]));
-      this.#owe({ to: 'describe', mendError: renaming(prepared.name, item.name!) });
+      const sees = this.#learner(item.name === '' ? undefined : prepared, true);
+      this.#owe({ to: 'describe', mendError: renaming(prepared.name, item.name!), sees });
     }
   }
 

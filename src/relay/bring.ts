@@ -29,6 +29,7 @@ export function bringAlone(server: Server, label: Label, heldBack: readonly Buff
   const all = [...lacking(server, label), ...heldBack];
   let left = all.length;
   let ok = true;
+  if (left === 0) return done(true);
   for (const frames of all) {
     server.enqueue(
       new InternalExchange((_, outcome) => {

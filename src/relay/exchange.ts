@@ -137,7 +137,10 @@ export class ClientExchange implements Exchange {
         this.parseConfirmed = true;
         break;
       case code.PARAMETER_DESCRIPTION:
-        return this.owed === undefined || (this.#owedAnswer(server, type) && this.#tellTypes(chunk.subarray(start, end)));
+        return this.owed === undefined || (this.#described(server, type, chunk, start, end) && this.#tellTypes(chunk.subarray(start, end)));
+      case code.ROW_DESCRIPTION:
+      case code.NO_DATA:
+        return this.owed === undefined || this.#described(server, type, chunk, start, end);
     }
     return this.owed === undefined || this.#owedAnswer(server, type);
   }
@@ -148,6 +151,11 @@ export class ClientExchange implements Exchange {
     this.#toldBefore = undefined;
     if (this.renewal !== undefined) this.#told = Buffer.from(frame);
     return !repeats;
+  }
+
+  #described(server: Server, type: number, chunk: Buffer, start: number, end: number): boolean {
+    this.owed!.show(chunk, start, end);
+    return this.#owedAnswer(server, type);
   }
 
   #owedAnswer(server: Server, type: number): boolean {

@@ -12,6 +12,8 @@ export interface Owed {
   readonly to: OwedTo;
   /** Not for the client. */
   readonly absorb?: boolean;
+  /** Sees each frame of the answer. */
+  readonly sees?: ((chunk: Buffer, start: number, end: number) => void) | undefined;
   /** Sent to the client in this place (with `nothing`). */
   readonly give?: Buffer;
   /** Undoes what was believed when the frame was sent: the server did not get to it, or refused it (`refused`). */
@@ -79,6 +81,11 @@ export class OwedList {
   /** Whether answers of ours are next in line, so that what the server sent must leave first. */
   get givesNext(): boolean {
     return this.#list[this.#at]?.to === 'nothing';
+  }
+
+  /** Shows an answer frame to whoever asked for it. */
+  show(chunk: Buffer, start: number, end: number): void {
+    this.#list[this.#at]?.sees?.(chunk, start, end);
   }
 
   /** Takes one answer frame; true when the client gets it. */

@@ -1,0 +1,120 @@
+/**
+ * What must be known of a server before a request is sent to it: that it has the names of SQL's PREPARE as the session does (`sql-bring.ts`), and
+ * that statements of the protocol which it lacks would be there what the client knows (`known-results.ts`). Costs nothing where both are so.
+ */
+import { bringAlone } from '../relay/bring.ts';
+import { InternalExchange } from '../server/exchange.ts';
+import type { Prepared } from '../server/prepared.ts';
+import type { Server } from '../server/server.ts';
+import * as code from '../wire/codes.ts';
+import * as errors from '../wire/errors.ts';
+import { messageFields } from '../wire/read.ts';
+import { frame, type MessageFields, sync } from '../wire/write.ts';
+import type { Moment } from './known-results.ts';
+import type { Place } from './place.ts';
+import { renewableFrom } from './renew.ts';
+import type { Request } from './request.ts';
+import { type Bringer, namesFirst } from './sql-bring.ts';
+import { Described } from './sql-prepared.ts';
+
+/** The session, as it waits for what a server says of its statements. */
+export interface Asker extends Bringer {
+  readonly identity: { readonly database: string };
+  readonly place: Place;
+  /** Where the server is that the session holds. */
+  readonly target: unknown;
+  refuse(error: MessageFields): void;
+}
+
+/** All that must be settled on a server before the session's request is sent; true: `go` is called when it is. */
+export function settledFirst(session: Asker, server: Server, go: () => void): boolean {
+  const next = (): void => {
+    if (!resultsFirst(session, server, go)) go();
+  };
+  return namesFirst(session, server, next) || resultsFirst(session, server, go);
+}
+
+export function momentOf({ place, state }: Pick<Asker, 'place' | 'state'>): Moment {
+  return { generation: place.texts.generation, label: state.label, atMs: place.clock.nowMs() };
+}
+
+/** Statements of the request whose rows the client would misread, or whose parameters it would miswrite, were they other ones on this server. */
+export function misleading(session: Pick<Asker, 'place' | 'state' | 'request'>, server: Server): ReadonlySet<Prepared> {
+  const { request, state } = session;
+  const found = new Set<Prepared>();
+  const { results, named } = state.names;
+  if (named.size === 0) return found;
+  for (const { type, name, prepared } of request.items) {
+    if (type !== code.BIND || prepared === undefined || name === '' || request.gives(name!) || server.prepared.has(prepared)) continue;
+    results.forgive(prepared);
+    if (results.isDoubtful(prepared, momentOf(session))) found.add(prepared);
+  }
+  return found.size > 0 && isTold(request) ? new Set() : found;
+}
+
+function isTold(request: Request): boolean {
+  return (renewableFrom(request, 'bind') ?? renewableFrom(request, 'describe')) !== undefined;
+}
+
+function resultsFirst(session: Asker, server: Server, go: () => void): boolean {
+  if (server.status === code.STATUS_FAILED) return false;
+  const doubtful = misleading(session, server);
+  if (doubtful.size === 0) return false;
+  let left = false;
+  const leave = (): void => {
+    left = true;
+    server.close('client disconnect while server was not ready');
+  };
+  session.enter({ at: 'waiting', line: { leave } });
+  const done = (error: Buffer | undefined): void => {
+    if (left || session.phase.at === 'closed') return;
+    if (server.closed) return session.fail(errors.serverCrashed, 'prepared statements could not be looked at');
+    // The client's transaction has failed with it.
+    if (error !== undefined && server.status === code.STATUS_FAILED) return session.refuse(fieldsOf(error));
+    go();
+    session.inputWanted();
+  };
+  const ask = (): void => askAll(session, server, doubtful, done);
+  if (session.target !== undefined) ask();
+  else
+    bringAlone(server, session.state.label, [], (ok) => {
+      // What is wrong with the settings the client hears with its request.
+      if (!ok) server.label = undefined;
+      if (ok) ask();
+      else done(undefined);
+    });
+  return true;
+}
+
+function fieldsOf(error: Buffer): MessageFields {
+  const { sqlstate = 'XX000', message = '' } = messageFields(error, 0, error.length);
+  return { severity: 'ERROR', sqlstate, message };
+}
+
+const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
+
+/** Prepares statements on a server that lacks them; those that are not what the client knows are taken away again. */
+function askAll(session: Asker, server: Server, all: ReadonlySet<Prepared>, done: (error: Buffer | undefined) => void): void {
+  const { place, identity, state } = session;
+  const moment = momentOf(session);
+  let [left, first] = [all.size, undefined as Buffer | undefined];
+  for (const prepared of all) {
+    const described = new Described();
+    const answered = (ok: boolean, error: Buffer | undefined): void => {
+      left -= 1;
+      first ??= error;
+      const news = state.names.results.isCurrent(prepared, moment);
+      if (ok && !state.names.results.confirm(prepared, described, moment)) {
+        server.prepared.delete(prepared);
+        server.enqueue(new InternalExchange(() => {}));
+        server.send(Buffer.concat([frame(code.CLOSE, [STATEMENT, prepared.name]), sync]));
+        if (news) place.definitionsChanged(identity.database);
+      } else if (!ok) server.prepared.delete(prepared);
+      if (left === 0) done(first);
+    };
+    server.prepared.add(prepared);
+    server.enqueue(new InternalExchange((_, { ok, error }) => answered(ok, error), described.see));
+    const frames = [frame(code.PARSE, [prepared.name, prepared.body]), frame(code.DESCRIBE, [STATEMENT, prepared.name]), sync];
+    server.send(Buffer.concat(frames));
+  }
+}
