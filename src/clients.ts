@@ -197,10 +197,10 @@ export class Clients {
     return values.size === 0 ? CLEAN : intern(values);
   }
 
-  /** Process ids that clients see: positive, and no two sessions share one. */
+  /** Process ids that clients see: no two sessions share one, and no process has one, so that pg_terminate_backend() of it hits nobody. */
   #freePid(): number {
     let pid = 0;
-    while (pid === 0 || this.#byPid.has(pid)) pid = randomBytes(4).readUInt32BE(0) & 0x7fffffff;
+    while (pid === 0 || this.#byPid.has(pid)) pid = (randomBytes(4).readUInt32BE(0) & 0x7fffffff) | 0x40000000;
     return pid;
   }
 

@@ -1,12 +1,32 @@
-/** The timeouts that end sessions, looked at on each tick: client_idle_timeout, query_timeout, and their like. */
+/**
+ * What sessions have to do when time goes by, looked at on each tick: the timeouts that end them (client_idle_timeout, query_timeout, and their
+ * like), and frames of a client that says no more although no Sync or Flush has come.
+ */
 import type { Session } from './client/session.ts';
 import { STATUS_IDLE } from './wire/codes.ts';
 import * as errors from './wire/errors.ts';
 
 const over = (sinceMs: number, limitMs: number, nowMs: number): boolean => limitMs > 0 && nowMs - sinceMs > limitMs;
 
+/** How long the request was at the last tick. */
+const gathered = new WeakMap<Session, number>();
+
+/** Postgres begins with what has come, and an error goes out at once: a client may wait for it before it says more. */
+function goOn(session: Session): void {
+  const { phase, request } = session;
+  const before = gathered.get(session);
+  gathered.set(session, request.length);
+  if (before !== request.length) return;
+  // On shards only what is executed shows where the exchange belongs.
+  if (phase.at === 'idle' && (!session.isSharded || request.executed.length > 0)) session.dispatch(false);
+  else if (phase.at === 'active' && phase.exchange.open) session.sendMore(phase);
+}
+
 export function enforceTimeouts(sessions: Iterable<Session>, nowMs: number): void {
-  for (const session of sessions) enforce(session, nowMs);
+  for (const session of sessions) {
+    enforce(session, nowMs);
+    if (!session.request.empty) goOn(session);
+  }
 }
 
 function enforce(session: Session, nowMs: number): void {

@@ -90,6 +90,8 @@ export class Intake implements FrameSink {
         // Of a COPY that has failed or was never asked for: Postgres passes over them. In an open pipeline they are for the COPY to come.
         return this.#session.request.empty || this.#dispatchFirst(() => this.frame(type, chunk, start, end));
       case code.TERMINATE:
+        // What is executed in front of it may be a COMMIT.
+        if (this.#session.request.executed.length > 0) return this.#dispatchFirst(() => this.frame(type, chunk, start, end));
         this.#session.close('client close request', false);
         return true;
       default:
@@ -132,7 +134,7 @@ export class Intake implements FrameSink {
         this.#session.flow();
         return true;
       case code.TERMINATE:
-        return false;
+        if (!exchange.wantsCopyData) return this.#terminate(active);
     }
     if (exchange.wantsCopyData) {
       // While COPY waits for data the server passes over these two; anything else is an error that ends the connection.
@@ -175,16 +177,28 @@ export class Intake implements FrameSink {
 
   /** Postgres runs a Query before the Sync, unless an error came before it: then it passes over it. So it is known first which it is. */
   #queryInPipeline(active: Active, type: number, chunk: Buffer, start: number, end: number): boolean {
-    const { exchange } = active;
-    if (!exchange.allAnswered || !this.#session.request.empty) {
-      if (!this.#session.request.empty) this.#session.sendMore(active);
-      if (!exchange.tellWhenAnswered) active.server.send(FLUSH_FRAME);
-      exchange.tellWhenAnswered = true;
-      return false;
-    }
+    if (!this.#allAnswered(active)) return false;
     if (this.#keep(type, chunk, start, end) !== 'take') return false;
-    exchange.ended();
+    active.exchange.ended();
     this.#session.sendMore(active);
+    return true;
+  }
+
+  /** Whether everything in front of the frame at hand is answered; if not, the server is asked for it and the frame shown again then. */
+  #allAnswered(active: Active): boolean {
+    const { exchange } = active;
+    if (exchange.allAnswered && this.#session.request.empty) return true;
+    if (!this.#session.request.empty) this.#session.sendMore(active);
+    if (!exchange.tellWhenAnswered) active.server.send(FLUSH_FRAME);
+    exchange.tellWhenAnswered = true;
+    return false;
+  }
+
+  /** Postgres ends the session when what came before is done; in a pipeline no Sync is to come, and what it did is undone. */
+  #terminate(active: Active): boolean {
+    const { exchange } = active;
+    if (!exchange.open || !(exchange.failed || this.#allAnswered(active))) return false;
+    this.#session.close('client close request', false);
     return true;
   }
 

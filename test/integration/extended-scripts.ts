@@ -3,7 +3,7 @@ import { frames } from '../support/raw-client.ts';
 import { both, extended, run, simple } from './script-parts.ts';
 import type { Script } from './side-by-side.ts';
 
-const { bind, close, describe, execute, flush, frame, functionCall, parse, query, sync } = frames;
+const { bind, close, describe, execute, flush, frame, functionCall, parse, query, sync, terminate } = frames;
 
 export const EXTENDED_SCRIPTS: Readonly<Record<string, Script>> = {
   'parse, bind, describe, execute': extended(parse('select $1::int + 1 as n'), bind({ values: ['4'] }), describe('P'), execute(), sync()),
@@ -323,5 +323,45 @@ export const EXTENDED_SCRIPTS: Readonly<Record<string, Script>> = {
     await side.until('Z');
     side.send(parse('select $1::text'), bind({ values: [Buffer.from([0xff])] }), execute(), sync());
     await side.until('Z');
+  },
+  'an error that comes although no Sync and no Flush was sent': both(
+    async (side) => {
+      side.send(parse('selec'));
+      await side.until('E');
+      side.send(sync());
+      await side.until('Z');
+    },
+    async (side) => {
+      side.send(
+        ...run('select 1'),
+        parse('select 1/$1::int', 'by'),
+        bind({ statement: 'by', values: ['0'] }),
+        execute(),
+        ...run('select 2'),
+      );
+      await side.until('E');
+      side.send(...run('select 3'), sync());
+      await side.until('Z');
+    },
+    async (side) => {
+      side.send(...run('select 1'), flush());
+      await side.until('C');
+      side.send(...run('select 1/0'));
+      await side.until('E');
+      side.send(sync());
+      await side.until('Z');
+    },
+  ),
+  'Terminate in a pipeline without Sync': async (side) => {
+    side.send(parse('select 1', 's'), describe('S', 's'), flush());
+    await side.until('T');
+    side.send(terminate());
+    await side.untilEnd();
+  },
+  'Terminate behind an error in a pipeline without Sync': async (side) => {
+    side.send(parse('selec'), flush());
+    await side.until('E');
+    side.send(parse('select 1'), terminate());
+    await side.untilEnd();
   },
 };
