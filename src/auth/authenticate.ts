@@ -8,6 +8,7 @@
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { PASSWORD } from '../wire/codes.ts';
+import { INVALID_AUTHORIZATION, INVALID_DATABASE, INVALID_PASSWORD, POOLER_SQLSTATE } from '../wire/errors.ts';
 import { MD5_SALT_BYTES, md5Answer, md5Secret } from './md5.ts';
 import {
   askCleartextPassword,
@@ -74,8 +75,8 @@ export type Authenticated =
 
 type Failed = Extract<Authenticated, { ok: false }>;
 
-function fail(message: string | undefined, logReason: string): Failed {
-  return { ok: false, message, sqlstate: '08P01', logReason };
+function fail(message: string | undefined, logReason: string, sqlstate = INVALID_PASSWORD): Failed {
+  return { ok: false, message, sqlstate, logReason };
 }
 
 /** The body of the client's answer. Whatever is not an answer ends the log-in: nothing else may be said now. */
@@ -145,7 +146,11 @@ async function byScram(port: ClientPort, request: AuthenticationRequest): Promis
   port.send(askSasl([SCRAM_MECHANISM]));
   const initial = readSaslInitialResponse(await readAnswer(port));
   if (initial.mechanism !== SCRAM_MECHANISM) {
-    return fail('client selected an invalid SASL authentication mechanism', `mechanism ${JSON.stringify(initial.mechanism.slice(0, 64))}`);
+    return fail(
+      'client selected an invalid SASL authentication mechanism',
+      `mechanism ${JSON.stringify(initial.mechanism.slice(0, 64))}`,
+      POOLER_SQLSTATE,
+    );
   }
   if (!initial.message) throw new ScramError('no client-first-message');
   const first = readClientFirst(initial.message);
@@ -162,7 +167,8 @@ async function byScram(port: ClientPort, request: AuthenticationRequest): Promis
 async function prove(port: ClientPort, request: AuthenticationRequest): Promise<Authenticated> {
   const { authType, secret } = request;
   if (authType === 'any') return { ok: true };
-  if (authType === 'trust') return secret ? { ok: true } : fail('"trust" authentication failed', `no such user: ${request.user}`);
+  if (authType === 'trust')
+    return secret ? { ok: true } : fail('"trust" authentication failed', `no such user: ${request.user}`, INVALID_AUTHORIZATION);
   if (authType === 'plain') return byCleartext(port, request);
   // Clients cannot answer an md5 challenge for a secret that md5 did not make: SCRAM is asked for instead, as in Postgres.
   return authType === 'md5' && secret?.kind !== 'scram-sha-256' ? byMd5(port, request) : byScram(port, request);
@@ -182,6 +188,6 @@ export async function authenticate(port: ClientPort, request: AuthenticationRequ
   const proved = await prove(port, request).catch(failureOf);
   if (!proved.ok || request.databaseKnown) return proved;
   // With `any` nobody proved anything; an unknown database fails as one without a forced user, which it is.
-  if (request.authType === 'any') return fail('bouncer config error', 'auth_type=any requires forced user');
-  return fail(`no such database: ${request.database}`, `no such database: ${request.database}`);
+  if (request.authType === 'any') return fail('bouncer config error', 'auth_type=any requires forced user', POOLER_SQLSTATE);
+  return fail(`no such database: ${request.database}`, `no such database: ${request.database}`, INVALID_DATABASE);
 }

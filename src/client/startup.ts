@@ -95,7 +95,9 @@ export class Greeter implements ChannelOwner, ClientPort {
   async startupPacket(): Promise<{ code: number; body: Buffer }> {
     await this.#atLeast(8);
     const length = this.#bytes.readInt32BE(0);
-    if (length < 8 || length > code.MAX_STARTUP_PACKET_BYTES) throw new Refused(errors.badPacketHeader(this.#bytes.subarray(0, 8)));
+    // Whoever sends this does not speak the protocol, or says goodbye before it has begun: as in Postgres only the log hears of it.
+    if (length < 8 || length > code.MAX_STARTUP_PACKET_BYTES)
+      throw new Refused(undefined, errors.badPacketHeader(this.#bytes.subarray(0, 8)).message);
     await this.#atLeast(length);
     const packet = this.#take(length);
     return { code: packet.readInt32BE(4), body: packet.subarray(8) };

@@ -1,7 +1,7 @@
 /**
  * Every error and notice that Shardyard itself says to a client, in one place, so that their words can be tested and
  * counted on. Where PgBouncer has a text for the case it is that text, since its users match on it; its SQLSTATE is then
- * 08P01 almost always. FATAL ones are followed by the end of the connection, ERROR ones by ReadyForQuery when the
+ * 08P01, but for failed log-ins, where it is Postgres's. FATAL ones are followed by the end of the connection, ERROR ones by ReadyForQuery when the
  * exchange ends. Where the case exists in Postgres but not in PgBouncer, text and SQLSTATE are Postgres's.
  *
  * Refusals of the router are not here: they are part of its plan (`routing/plan.ts`) and become fields by `refused`.
@@ -13,6 +13,10 @@ export type { MessageFields } from './write.ts';
 
 /** The SQLSTATE of PgBouncer's own errors: protocol_violation. */
 export const POOLER_SQLSTATE = '08P01';
+/** Postgres's, where drivers and frameworks look at them: who may not come in, with what password, to which database. */
+export const INVALID_AUTHORIZATION = '28000';
+export const INVALID_PASSWORD = '28P01';
+export const INVALID_DATABASE = '3D000';
 
 /** PgBouncer's form of an error that ends the connection. */
 export function poolerFatal(message: string, sqlstate: string = POOLER_SQLSTATE): MessageFields {
@@ -56,7 +60,7 @@ export function unsupportedProtocol(major: number, minor: number): MessageFields
 // Who may come in.
 
 export function noSuchDatabase(name: string): MessageFields {
-  return poolerFatal(`no such database: ${name}`);
+  return poolerFatal(`no such database: ${name}`, INVALID_DATABASE);
 }
 export function databaseDisabled(name: string): MessageFields {
   return poolerFatal(`database "${name}" is disabled`);
@@ -65,16 +69,16 @@ export function authDatabaseDisabled(name: string): MessageFields {
   return poolerFatal(`authentication database "${name}" is disabled`);
 }
 /** Says that the user is unknown: only where that is no secret (auth_query found none). */
-export const noSuchUser: MessageFields = poolerFatal('no such user');
-export const passwordFailed: MessageFields = poolerFatal('password authentication failed');
-export const saslFailed: MessageFields = poolerFatal('SASL authentication failed');
+export const noSuchUser: MessageFields = poolerFatal('no such user', INVALID_AUTHORIZATION);
+export const passwordFailed: MessageFields = poolerFatal('password authentication failed', INVALID_PASSWORD);
+export const saslFailed: MessageFields = poolerFatal('SASL authentication failed', INVALID_PASSWORD);
 export const saslMechanismUnknown: MessageFields = poolerFatal('client selected an invalid SASL authentication mechanism');
-export const trustFailed: MessageFields = poolerFatal('"trust" authentication failed');
-export const certificateFailed: MessageFields = poolerFatal('certificate authentication failed');
-export const peerRejected: MessageFields = poolerFatal('unix socket login rejected');
-export const loginRejected: MessageFields = poolerFatal('login rejected');
+export const trustFailed: MessageFields = poolerFatal('"trust" authentication failed', INVALID_AUTHORIZATION);
+export const certificateFailed: MessageFields = poolerFatal('certificate authentication failed', INVALID_AUTHORIZATION);
+export const peerRejected: MessageFields = poolerFatal('unix socket login rejected', INVALID_AUTHORIZATION);
+export const loginRejected: MessageFields = poolerFatal('login rejected', INVALID_AUTHORIZATION);
 export const noAuthenticationMethod: MessageFields = poolerFatal('no authentication method is found');
-export const emptyPassword: MessageFields = poolerFatal('empty password returned by client');
+export const emptyPassword: MessageFields = poolerFatal('empty password returned by client', INVALID_PASSWORD);
 export const passwordTooLong: MessageFields = poolerFatal('password too long');
 export const passwordTooEarly: MessageFields = poolerFatal('client password pkt before startup packet');
 /** What is wrong is in the log: the configuration of the pooler, not anything that the client did. */

@@ -113,7 +113,7 @@ test('every auth_type lets in the right password and nobody else, whatever is st
     const wrong = await run(request(authType, secret), client('alice', 'Sésame'));
     const text = codes[0] === ASK_SASL ? 'SASL authentication failed' : 'password authentication failed';
     assert.ok(!wrong.result.ok);
-    assert.deepEqual([wrong.result.message, wrong.result.sqlstate], [text, '08P01'], name);
+    assert.deepEqual([wrong.result.message, wrong.result.sqlstate], [text, '28P01'], name);
     assert.equal(
       wrong.result.logReason,
       secret === md5 && codes[0] === ASK_SASL ? 'wrong password type: user has an md5 secret' : 'wrong password',
@@ -197,7 +197,7 @@ test('trust asks nothing but wants the user to exist; any does not even that', a
   assert.deepEqual((await run(request('trust', undefined), never)).result, {
     ok: false,
     message: '"trust" authentication failed',
-    sqlstate: '08P01',
+    sqlstate: '28000',
     logReason: 'no such user: alice',
   });
   assert.deepEqual((await run(request('any', undefined), never)).result, { ok: true });

@@ -254,7 +254,7 @@ test('the drivers get in with the right password and are told PgBouncer’s word
           await connect(port, user, 'sésame');
           await assert.rejects(connect(port, user, 'wrong'), (error: Error & { code?: string }) => {
             assert.equal(error.message, refused);
-            return error.code === '08P01';
+            return error.code === '28P01';
           });
         }
       },

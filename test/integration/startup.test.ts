@@ -44,6 +44,16 @@ describe('start-up', () => {
     await client.close();
   });
 
+  it('whoever says what is no start-up packet, a goodbye for example, is told nothing, as by Postgres', async () => {
+    for (const first of [frames.terminate(), Buffer.from('GET / HTTP/1.1\r\n\r\n')]) {
+      for (const server of [postgres, shardyard]) {
+        const client = await rawConnect(server);
+        client.send(first, frames.startup({ user: 'postgres', database: 'postgres' }));
+        assert.deepEqual(await client.untilEnd(), []);
+      }
+    }
+  });
+
   it('what was sent in clear together with an encryption request is not believed', async () => {
     for (const request of [frames.sslRequest(), frames.gssEncRequest()]) {
       const client = await rawConnect(shardyard);

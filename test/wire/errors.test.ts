@@ -12,7 +12,7 @@ type Row = readonly [
   hint?: string,
 ];
 
-/** PgBouncer's texts; FATAL and 08P01 where nothing else is said. */
+/** PgBouncer's texts; FATAL and 08P01 where nothing else is said; Postgres's codes for failed log-ins. */
 const pooler: Record<string, Row> = {
   noUserName: [errors.noUserName, 'FATAL', '08P01', 'no username supplied'],
   userNameTooLong: [errors.userNameTooLong, 'FATAL', '08P01', 'username too long'],
@@ -40,19 +40,19 @@ const pooler: Record<string, Row> = {
     '08P01',
     'unsupported startup parameter in options: geqo',
   ],
-  noSuchDatabase: [errors.noSuchDatabase('shop'), 'FATAL', '08P01', 'no such database: shop'],
+  noSuchDatabase: [errors.noSuchDatabase('shop'), 'FATAL', '3D000', 'no such database: shop'],
   databaseDisabled: [errors.databaseDisabled('shop'), 'FATAL', '08P01', 'database "shop" is disabled'],
   authDatabaseDisabled: [errors.authDatabaseDisabled('authdb'), 'FATAL', '08P01', 'authentication database "authdb" is disabled'],
-  noSuchUser: [errors.noSuchUser, 'FATAL', '08P01', 'no such user'],
-  passwordFailed: [errors.passwordFailed, 'FATAL', '08P01', 'password authentication failed'],
-  saslFailed: [errors.saslFailed, 'FATAL', '08P01', 'SASL authentication failed'],
+  noSuchUser: [errors.noSuchUser, 'FATAL', '28000', 'no such user'],
+  passwordFailed: [errors.passwordFailed, 'FATAL', '28P01', 'password authentication failed'],
+  saslFailed: [errors.saslFailed, 'FATAL', '28P01', 'SASL authentication failed'],
   saslMechanismUnknown: [errors.saslMechanismUnknown, 'FATAL', '08P01', 'client selected an invalid SASL authentication mechanism'],
-  trustFailed: [errors.trustFailed, 'FATAL', '08P01', '"trust" authentication failed'],
-  certificateFailed: [errors.certificateFailed, 'FATAL', '08P01', 'certificate authentication failed'],
-  peerRejected: [errors.peerRejected, 'FATAL', '08P01', 'unix socket login rejected'],
-  loginRejected: [errors.loginRejected, 'FATAL', '08P01', 'login rejected'],
+  trustFailed: [errors.trustFailed, 'FATAL', '28000', '"trust" authentication failed'],
+  certificateFailed: [errors.certificateFailed, 'FATAL', '28000', 'certificate authentication failed'],
+  peerRejected: [errors.peerRejected, 'FATAL', '28000', 'unix socket login rejected'],
+  loginRejected: [errors.loginRejected, 'FATAL', '28000', 'login rejected'],
   noAuthenticationMethod: [errors.noAuthenticationMethod, 'FATAL', '08P01', 'no authentication method is found'],
-  emptyPassword: [errors.emptyPassword, 'FATAL', '08P01', 'empty password returned by client'],
+  emptyPassword: [errors.emptyPassword, 'FATAL', '28P01', 'empty password returned by client'],
   passwordTooLong: [errors.passwordTooLong, 'FATAL', '08P01', 'password too long'],
   passwordTooEarly: [errors.passwordTooEarly, 'FATAL', '08P01', 'client password pkt before startup packet'],
   configError: [errors.configError, 'FATAL', '08P01', 'bouncer config error'],
