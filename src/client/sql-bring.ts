@@ -188,8 +188,8 @@ function preparing({ name, text }: TrackedStatement): readonly Buffer[] {
 function settingsFor(server: Server, { text, meaning, label }: TrackedStatement, now: Label, open: boolean): readonly Buffer[] {
   const under = meaning === meaningOf(text, now) ? now : label;
   // In a transaction of the client's its settings hold, whatever it has made of them, unless they mean something else.
-  if (open) return under === now ? [] : changeFrames(undefined, under);
-  return changeFrames(server.label === under ? withoutIdentity(under) : server.label, under);
+  if (open) return under === now ? [] : changeFrames(undefined, under, server.base);
+  return changeFrames(server.label === under ? withoutIdentity(under) : server.label, under, server.base);
 }
 
 /** Of a stand-in that is there for its name: who executes the statement has it prepared again before. */

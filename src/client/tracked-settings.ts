@@ -26,6 +26,8 @@ export class TrackedSettings {
   readonly #touched = new Map<string, string | null | undefined>();
   /** Reset by the server to another value than the client's own: to be put right at once. */
   readonly #restore = new Set<string>();
+  /** All of them were, also those that only a connect_query has set. */
+  #allReset = false;
 
   /** `user`: who servers log in as. */
   constructor(start: Label, user: string) {
@@ -105,6 +107,7 @@ export class TrackedSettings {
   }
 
   #resetAll(identityToo: boolean): void {
+    this.#allReset = true;
     const names = new Set([...this.#label.values.keys(), ...this.#touched.keys(), ...this.#start.values.keys()]);
     for (const name of names) if (identityToo || !(IDENTITY as readonly string[]).includes(name)) this.#reset(name);
   }
@@ -113,19 +116,22 @@ export class TrackedSettings {
   rolledBack(): void {
     this.#touched.clear();
     this.#restore.clear();
+    this.#allReset = false;
   }
 
   /** Is there anything to do before the client is told that its statement is done? */
   unsettled(status: number): boolean {
     if (status === STATUS_FAILED) return false;
-    return this.#restore.size > 0 || (status === STATUS_IDLE && this.#touched.size > 0);
+    return this.#restore.size > 0 || (status === STATUS_IDLE && (this.#touched.size > 0 || this.#allReset));
   }
 
   /** Puts resets right and reads back; `done` is told whether the session's settings are known and in place. */
   settle(server: Server, status: number, done: (ok: boolean) => void): void {
     server.unnamed = undefined;
+    for (const name of server.base.keys()) if (this.#allReset || this.#touched.get(name) === null) this.#restore.add(name);
+    this.#allReset = false;
     if (this.#restore.size > 0) {
-      const values = [...this.#restore].map((name) => [name, this.#start.values.get(name)!] as const);
+      const values = [...this.#restore].map((name) => [name, this.#start.values.get(name) ?? server.base.get(name)!] as const);
       this.#restore.clear();
       // In a transaction a SELECT would take its snapshot, and SET TRANSACTION would come too late; SET does not.
       const frames =
@@ -201,7 +207,7 @@ export class TrackedSettings {
       if (this.#touched.get(name) === null) {
         if (start === undefined) values.delete(name);
         else values.set(name, start);
-      } else if (value === null || this.#isDefaultIdentity(name, value)) values.delete(name);
+      } else if (value === null || (this.#isDefaultIdentity(name, value) && !server.base.has(name))) values.delete(name);
       else values.set(name, value);
     });
     this.#touched.clear();

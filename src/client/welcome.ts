@@ -106,5 +106,5 @@ function askServer(server: Server, label: Label, resolve: (reported: Reported) =
   );
   server.unnamed = undefined;
   // From nothing: what an earlier client had set must not shine through.
-  server.send(replayFrames(undefined, label));
+  server.send(replayFrames(undefined, label, server.base));
 }

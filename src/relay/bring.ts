@@ -19,7 +19,7 @@ export function bring(server: Server, exchange: ClientExchange, label: Label | u
 /** The replay that gives a server the label, if it needs one; it has it from then on. */
 function lacking(server: Server, label: Label | undefined): readonly Buffer[] {
   if (label === undefined || (server.label === label && withoutIdentity(label) === label)) return [];
-  const frames = replayFrames(server.label === label ? withoutIdentity(label) : server.label, label);
+  const frames = replayFrames(server.label === label ? withoutIdentity(label) : server.label, label, server.base);
   server.label = label;
   return [frames];
 }

@@ -30,7 +30,7 @@ export function cleanAndRelease(server: Server, queries: readonly string[]): voi
     server.send(query(text));
     server.unnamed = undefined;
     if (DISCARD_ALL.test(text)) {
-      server.label = CLEAN;
+      server.label = server.base.size === 0 ? CLEAN : undefined;
       server.prepared.clear();
     } else if (text !== 'ROLLBACK') server.label = undefined;
   }

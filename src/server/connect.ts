@@ -8,6 +8,7 @@ import { Channel, type ChannelOwner } from '../wire/channel.ts';
 import { ask, type Control, createControl, ServerError } from '../wire/control.ts';
 import * as errors from '../wire/errors.ts';
 import type { MessageFields } from '../wire/write.ts';
+import { askBase, type Base, NO_BASE } from './base.ts';
 import { LoginError, type LoginRequest, login } from './login.ts';
 import { Server, type ServerOwner } from './server.ts';
 
@@ -56,6 +57,12 @@ function failureOf(error: unknown): ConnectFailure {
 
 const TIMEOUT = new Error('connect timeout');
 
+async function runConnectQuery(control: Control, { connectQuery = '', login }: ConnectRequest): Promise<Base> {
+  if (connectQuery === '') return NO_BASE;
+  await ask(control, connectQuery);
+  return await askBase(control, connectQuery, login.user);
+}
+
 /** Rejects with a ConnectFailure. */
 export async function connectServer(request: ConnectRequest, owner: ServerOwner): Promise<Server> {
   let control: Control | undefined;
@@ -83,7 +90,7 @@ export async function connectServer(request: ConnectRequest, owner: ServerOwner)
     request.onSocket?.(channel!);
     if (request.keepAliveIdleMs !== undefined) channel!.setKeepAlive(true, request.keepAliveIdleMs);
     const loggedIn = await login(control, request.login);
-    if (request.connectQuery !== undefined && request.connectQuery !== '') await ask(control, request.connectQuery);
+    const base = await runConnectQuery(control, request);
     const identity = {
       id: request.id,
       host: request.to.host,
@@ -97,6 +104,7 @@ export async function connectServer(request: ConnectRequest, owner: ServerOwner)
     const parameters = new Map([...loggedIn.parameters].map(([name, value]) => [latin1(name), latin1(value)]));
     const rest = control.takeRest();
     const server = new Server(identity, channel!, owner, parameters);
+    server.base = base;
     if (rest.length > 0) server.onChunk(rest);
     return server;
   } catch (error) {

@@ -10,6 +10,7 @@ import type { Channel, ChannelOwner } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import { FrameScanner, type FrameSink } from '../wire/frames.ts';
 import { cString } from '../wire/read.ts';
+import { type Base, NO_BASE } from './base.ts';
 import type { Exchange, Lost } from './exchange.ts';
 import { type Prepared, PreparedSet } from './prepared.ts';
 import { internReported, type Reported, withParameter } from './reported.ts';
@@ -94,6 +95,8 @@ export class Server implements ChannelOwner, FrameSink {
   status: number = code.STATUS_IDLE;
   /** What is set on it; undefined when that is not known. Set by those who queue a replay, for the time after it. */
   label: Label | undefined = CLEAN;
+  /** What its connect_query has set: where the label says nothing, that holds. */
+  base: Base = NO_BASE;
   reported: Reported;
   readonly prepared = new PreparedSet();
   /** What its unnamed statement is; undefined: none, or not known to be anyone's. */

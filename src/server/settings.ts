@@ -7,6 +7,7 @@
  * Values travel as bound parameters, never as SQL text, so that no value and no client encoding can turn into SQL.
  */
 import { bind, execute, parse, sync } from '../wire/write.ts';
+import type { Base } from './base.ts';
 import { Interner, type Parameters } from './interned.ts';
 
 /** An interned set of parameter values. Names are lower-case, and sorted. */
@@ -40,11 +41,11 @@ function setConfig(changes: readonly (readonly [string, string | null])[]): Buff
   return statement(`SELECT ${calls.join(', ')}`, changes.flat());
 }
 
-/** What must change to come from one label to the other; `null` means back to the default. */
-function difference(from: Label, to: Label): [string, string | null][] {
+/** What must change to come from one label, or from nothing, to the other; `null` means back to the default. */
+function difference(from: Label | undefined, to: Label, base: Base): [string, string | null][] {
   const changes: [string, string | null][] = [];
-  for (const name of from.values.keys()) if (!to.values.has(name)) changes.push([name, null]);
-  for (const [name, value] of to.values) if (from.values.get(name) !== value) changes.push([name, value]);
+  for (const name of from?.values.keys() ?? base.keys()) if (!to.values.has(name)) changes.push([name, base.get(name) ?? null]);
+  for (const [name, value] of to.values) if (from?.values.get(name) !== value) changes.push([name, value]);
   return changes;
 }
 
@@ -71,12 +72,12 @@ export function withoutIdentity(label: Label): Label {
 }
 
 /** Statements that bring a connection from one label to another, without Sync; `from` undefined when what it carries is not known. */
-export function changeFrames(from: Label | undefined, to: Label): readonly Buffer[] {
+export function changeFrames(from: Label | undefined, to: Label, base: Base): readonly Buffer[] {
   const frames: Buffer[] = [];
   if (from === undefined) {
     frames.push(statement('RESET SESSION AUTHORIZATION', []), statement('RESET ROLE', []), statement('RESET ALL', []));
   }
-  const changes = difference(from ?? CLEAN, to);
+  const changes = difference(from, to, base);
   const identity = changes.filter(([name]) => IDENTITY.includes(name));
   if (identity.length > 0 && from !== undefined) {
     frames.push(statement('RESET SESSION AUTHORIZATION', []), statement('RESET ROLE', []));
@@ -87,13 +88,13 @@ export function changeFrames(from: Label | undefined, to: Label): readonly Buffe
   if (encoding.length > 0) frames.push(setConfig(encoding));
   if (others.length > 0) frames.push(setConfig(others));
   for (const name of IDENTITY) {
-    const value = to.values.get(name);
+    const value = to.values.get(name) ?? base.get(name);
     if (identity.length > 0 && value !== undefined) frames.push(setConfig([[name, value]]));
   }
   return frames;
 }
 
 /** The frames that bring a connection from one label to another, for good, ending in Sync. */
-export function replayFrames(from: Label | undefined, to: Label): Buffer {
-  return Buffer.concat([BEGIN, ...changeFrames(from, to), END]);
+export function replayFrames(from: Label | undefined, to: Label, base: Base): Buffer {
+  return Buffer.concat([BEGIN, ...changeFrames(from, to, base), END]);
 }
