@@ -127,6 +127,7 @@ class Worker {
         this.#pools.retire(undefined, 'defaults of roles or databases changed');
         this.#clients.welcomes.forget();
       },
+      leaveDatabase: (dbname) => this.#pools.leave(dbname),
       learnt: this.#learnt,
       serverUser: (database, user) => this.#live.entry(database)?.user ?? user,
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),

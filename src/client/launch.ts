@@ -8,6 +8,7 @@ import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { STATUS_FAILED } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
+import { wantsAlone } from './leave-database.ts';
 import type { Active } from './phase.ts';
 import { type Renewer, renewal } from './renew.ts';
 import type { Request } from './request.ts';
@@ -53,6 +54,8 @@ export function launch(
 ): Active {
   const { names } = state;
   server.used = true;
+  const wanted = request.verb === 'ddl' ? wantsAlone(request.text ?? '') : undefined;
+  if (wanted !== undefined) client.place.leaveDatabase(wanted);
   const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
   // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
   const failed = server.status === STATUS_FAILED;

@@ -76,6 +76,8 @@ export interface Place {
   definitionsChanged(database: string): void;
   /** ALTER ROLE or ALTER DATABASE … SET: connections of before do not have what new sessions must find. */
   defaultsChanged(): void;
+  /** A statement wants this database of its servers for itself: idle connections that no client has a claim to are closed. */
+  leaveDatabase(dbname: string): void;
   readonly learnt: Learnings;
   /** Who server connections for this user log in as. */
   serverUser(database: string, user: string): string;

@@ -362,6 +362,14 @@ export class Pools {
     for (const { pool } of this.#of(database)) pool.retireAll(reason);
   }
 
+  /** Connections to a database of the servers are closed where nobody is logged in who could use them. */
+  leave(dbname: string): void {
+    for (const { pool, database, user } of this.#pools.values()) {
+      if (this.#parts.entry(database)?.dbname !== dbname || this.#parts.inUse(database, user)) continue;
+      pool.retireAll('a statement wants the database for itself');
+    }
+  }
+
   /** The entry is gone or means something else: its pools end, new ones are made on demand. Who waits goes on waiting there. */
   drop(database: string): void {
     const waiting: [Login, Waiter][] = [];
