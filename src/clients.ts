@@ -298,6 +298,7 @@ function consoleOwner(virtual: Console, channel: Channel, end: (reason: string) 
         virtual.accept(type, chunk.subarray(start + 5, frameEnd));
         return true;
       },
+      passes: () => false,
       whole: () => true,
       open: () => true,
       more: () => {},

@@ -86,6 +86,9 @@ export class Input implements ChannelOwner, FrameSink {
     return !this.#refused;
   }
 
+  passes(type: number): boolean {
+    return this.#sink.passes(type);
+  }
   whole(type: number, length: number): boolean {
     return this.#sink.whole(type, length);
   }

@@ -211,6 +211,10 @@ export class Intake implements FrameSink {
 
   // -- large frames, in pieces ------------------------------------------------------------------------------------------------------
 
+  passes(type: number): boolean {
+    return type === code.COPY_DATA;
+  }
+
   whole(type: number, length: number): boolean {
     if (length > this.#session.policy.statementLimit || type === code.COPY_DATA) return false;
     return type !== code.BIND || this.#session.isSharded;

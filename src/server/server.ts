@@ -249,6 +249,10 @@ export class Server implements ChannelOwner, FrameSink {
 
   // -- frames -----------------------------------------------------------------------------------------------------------------------
 
+  passes(type: number): boolean {
+    return (type === code.DATA_ROW || type === code.COPY_DATA) && this.#queue[this.#head]?.reads !== true;
+  }
+
   whole(type: number, length: number): boolean {
     return (WHOLE.has(type) || this.#queue[this.#head]?.reads === true) && length <= ERROR_LIMIT;
   }

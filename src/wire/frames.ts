@@ -1,6 +1,6 @@
 /**
  * Bytes → frames, without copying. A chunk is walked header by header; a whole frame is shown to the sink as a view on the chunk
- * (type, chunk, start, end). What a chunk cuts off is either held until it is whole (small frames, and those whose body a decision
+ * (type, chunk, start, end); rows and COPY data that nobody looks into are shown many at a time. What a chunk cuts off is either held until it is whole (small frames, and those whose body a decision
  * needs) or streamed in pieces (large rows, COPY data, large parameters), so that a frame of any size passes in bounded memory.
  *
  * Invariant: a chunk is only valid during `push` (sockets read into one reused buffer); the sink copies what it keeps.
@@ -12,6 +12,8 @@
  */
 export interface FrameSink {
   frame(type: number, chunk: Buffer, start: number, end: number): boolean;
+  /** Does nobody look into frames of this type now? Those that follow each other are shown as one then, from the first to the end of the last. */
+  passes(type: number): boolean;
   /** Must the body be whole? Asked once for a frame that a chunk cuts off; `length` counts the header. */
   whole(type: number, length: number): boolean;
   /** The first piece of a streamed frame, from its header on; at least `STREAM_HEAD` bytes of it. */
@@ -68,13 +70,25 @@ export class FrameScanner {
       const type = chunk[at]!;
       const length = frameLength(chunk, at);
       if (length < 5 || length > this.#maxLength) return this.#fail(type, length, to);
-      const end = at + length;
+      let end = at + length;
       if (end > to) return this.#cutOff(type, length, chunk, at, to);
+      if (end < to && chunk[end] === type && this.#sink.passes(type)) end = this.#endOfRun(type, chunk, end, to);
       if (!this.#sink.frame(type, chunk, at, end)) return at;
       at = end;
     }
     if (at < to && !this.#stopped) this.#hold(chunk, at, to, 5, 0);
     return to;
+  }
+
+  /** Where the whole frames of this type end that follow each other from `from` on. */
+  #endOfRun(type: number, chunk: Buffer, from: number, to: number): number {
+    let at = from;
+    while (to - at >= 5 && chunk[at] === type) {
+      const length = frameLength(chunk, at);
+      if (length < 5 || length > this.#maxLength || length > to - at) break;
+      at += length;
+    }
+    return at;
   }
 
   #fail(type: number, length: number, to: number): number {

@@ -79,6 +79,16 @@ export function frame(type: string, body: Buffer | string = '', length?: number)
   return Buffer.concat([Buffer.from(type, 'latin1'), int32(length ?? bytes.length + 4), bytes]);
 }
 
+/** Where the frames end that stand one behind the other in [start, end). */
+export function endsIn(bytes: Buffer, start: number, end: number): number[] {
+  const ends: number[] = [];
+  for (let at = start; at < end; ) {
+    at += bytes.readUInt32BE(at + 1) + 1;
+    ends.push(at);
+  }
+  return ends;
+}
+
 /** Frames without a type byte: those before the session has begun. */
 function untyped(...parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);

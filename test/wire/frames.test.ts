@@ -12,6 +12,9 @@ class Notes implements FrameSink {
   readonly seen: { readonly type: number; readonly bytes: Buffer; readonly streamed: boolean }[] = [];
   readonly bad: number[] = [];
   readonly heads: number[] = [];
+  /** The type that is shown many at a time, and how many that were at most. */
+  passing = 0;
+  most = 0;
   readonly #whole: (type: number, length: number) => boolean;
   readonly #takes: () => boolean;
   #open: { type: number; pieces: Buffer[] } | undefined;
@@ -23,8 +26,19 @@ class Notes implements FrameSink {
   frame(type: number, chunk: Buffer, start: number, end: number): boolean {
     if (!this.#takes()) return false;
     assert.equal(this.#open, undefined, 'no frame inside another');
-    this.seen.push({ type, bytes: Buffer.from(chunk.subarray(start, end)), streamed: false });
+    const ends = frames.endsIn(chunk, start, end);
+    assert.ok(ends.length === 1 || this.passing === type, 'several at a time only of those that pass');
+    this.most = Math.max(this.most, ends.length);
+    let from = start;
+    for (const to of ends) {
+      assert.equal(chunk[from], type);
+      this.seen.push({ type, bytes: Buffer.from(chunk.subarray(from, to)), streamed: false });
+      from = to;
+    }
     return true;
+  }
+  passes(type: number): boolean {
+    return type === this.passing;
   }
   whole(type: number, length: number): boolean {
     return this.#whole(type, length);
@@ -80,8 +94,9 @@ const cuts = fc.array(fc.nat(200_000), { maxLength: 12 });
 describe('the frame scanner', () => {
   it('shows the same frames at any cut, held or streamed', () => {
     fc.assert(
-      fc.property(someFrames, cuts, fc.boolean(), (parts, places, streams) => {
+      fc.property(someFrames, cuts, fc.boolean(), fc.constantFrom(0, 0x64, 0x51), (parts, places, streams, passing) => {
         const notes = new Notes((type) => !streams || type !== 0x64);
+        notes.passing = passing;
         const scanner = new FrameScanner(notes, LIMIT);
         pushAll(scanner, Buffer.concat(parts), places);
         assert.deepEqual(
@@ -104,6 +119,7 @@ describe('the frame scanner', () => {
           (type) => type !== 0x64,
           () => asked++ % 3 === 2 || (answers[asked % answers.length] ?? true),
         );
+        notes.passing = 0x64;
         const scanner = new FrameScanner(notes, LIMIT);
         pushAll(scanner, Buffer.concat(parts), places);
         assert.deepEqual(
@@ -113,6 +129,21 @@ describe('the frame scanner', () => {
       }),
       { seed: 8, numRuns: 400 },
     );
+  });
+
+  it('shows those that nobody looks into all at once, as far as they are whole', () => {
+    const notes = new Notes(() => true);
+    notes.passing = 0x64;
+    const scanner = new FrameScanner(notes, LIMIT);
+    const row = frames.frame('d', 'a row');
+    scanner.push(Buffer.concat([frames.sync(), row, row, row, frames.sync(), row, row, row.subarray(0, 7)]));
+    scanner.push(row.subarray(7));
+    assert.equal(notes.seen.map(({ type }) => String.fromCharCode(type)).join(''), 'SdddSddd');
+    assert.equal(notes.most, 3);
+    const broken = frames.frame('d', 'a row');
+    broken.writeUInt32BE(2, 1);
+    scanner.push(Buffer.concat([row, row, broken, row]));
+    assert.deepEqual([notes.seen.length, notes.bad], [10, [3]]);
   });
 
   it('shows each frame of a chunk without copying it', () => {
@@ -167,6 +198,7 @@ describe('the frame scanner', () => {
 
 const plainSink: FrameSink = {
   frame: () => true,
+  passes: () => false,
   whole: () => true,
   open: () => true,
   more: () => {},
