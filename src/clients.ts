@@ -40,14 +40,14 @@ export interface ConsoleClient {
   readonly id: number;
   readonly user: string;
   readonly channel: Channel;
-  readonly connectedAt: Date;
+  readonly connectedAtMs: number;
 }
 
 export class Clients {
   readonly sessions = new Map<number, Session>();
   readonly consoles = new Map<number, ConsoleClient>();
   readonly #byPid = new Map<number, Session>();
-  readonly #loggingIn = new Map<number, { greeter: Greeter; connectedAt: Date }>();
+  readonly #loggingIn = new Map<number, { greeter: Greeter; connectedAtMs: number }>();
   readonly #perDatabase = new Map<string, number>();
   readonly #perUser = new Map<string, number>();
   readonly #perPool = new Map<string, number>();
@@ -58,7 +58,7 @@ export class Clients {
     this.#parts = parts;
   }
 
-  get loggingIn(): Iterable<[number, { greeter: Greeter; connectedAt: Date }]> {
+  get loggingIn(): Iterable<[number, { greeter: Greeter; connectedAtMs: number }]> {
     return this.#loggingIn;
   }
 
@@ -78,7 +78,7 @@ export class Clients {
     const greeter = new Greeter((owner) => Channel.adopt(socket, owner));
     const { settings } = this.#parts.live.config;
     if (settings.tcp_keepalive && !unix) greeter.channel.setKeepAlive(true, 0);
-    this.#loggingIn.set(id, { greeter, connectedAt: new Date() });
+    this.#loggingIn.set(id, { greeter, connectedAtMs: Date.now() });
     const limitMs = settings.client_login_timeout;
     const timer = limitMs > 0 ? setTimeout(() => greeter.abort(new Refused(errors.loginTimeout)), limitMs) : undefined;
     const client = new Newcomer(id, greeter, unix, this.#parts.log);
@@ -162,7 +162,7 @@ export class Clients {
     if (client.greeter.channel.closed) throw new Error('client unexpected eof');
     const secret = randomBytes(request.protocol === code.PROTOCOL_3_2 ? 32 : code.CANCEL_KEY_BYTES_3_0);
     const pid = this.#freePid();
-    const rest = Buffer.from(client.greeter.rest());
+    const rest = client.greeter.rest();
     const identity = {
       id: client.id,
       user: request.user,
@@ -171,8 +171,8 @@ export class Clients {
       label: canonical,
       applicationName: request.applicationName,
       pid,
-      secret,
-      connectedAt: client.connectedAt,
+      secret: secret.toString('hex'),
+      connectedAtMs: client.connectedAtMs,
       maxPacketBytes: live.config.settings.max_packet_size,
     };
     client.logLogin(live.config.settings.log_connections);
@@ -231,7 +231,7 @@ export class Clients {
   /** A cancel key finds the server that runs the session's statement now, and no other; a wrong key does nothing. */
   async #cancel(pid: number, secret: Buffer): Promise<void> {
     const session = this.#byPid.get(pid);
-    if (session === undefined || !secret.equals(session.identity.secret)) return;
+    if (session === undefined || secret.toString('hex') !== session.identity.secret) return;
     if (session.phase.at === 'waiting' || session.phase.at === 'shared') return session.cancelUnheld();
     const { server } = session;
     if (session.phase.at === 'active' && server !== undefined) sendCancel(server);
@@ -265,7 +265,7 @@ export class Clients {
 
   #openConsole(client: Newcomer, request: StartupRequest, admin: boolean): void {
     const { channel } = client.greeter;
-    const rest = Buffer.from(client.greeter.rest());
+    const rest = client.greeter.rest();
     const end = (reason: string) => {
       if (!this.consoles.delete(client.id)) return;
       client.logEnd(reason, false, this.#parts.live.config.settings.log_disconnections);
@@ -280,7 +280,7 @@ export class Clients {
       close: end,
     });
     channel.setOwner(consoleOwner(virtual, channel, end));
-    this.consoles.set(client.id, { id: client.id, user: request.user, channel, connectedAt: client.connectedAt });
+    this.consoles.set(client.id, { id: client.id, user: request.user, channel, connectedAtMs: client.connectedAtMs });
     channel.write(authenticationOk);
     for (const [name, value] of consoleParameters) channel.write(parameterStatus(name, value));
     channel.write(backendKeyData(this.#freePid(), randomBytes(4)));
@@ -329,7 +329,7 @@ function asFatal(frame: Buffer): Buffer {
 class Newcomer {
   readonly id: number;
   readonly greeter: Greeter;
-  readonly connectedAt = new Date();
+  readonly connectedAtMs = Date.now();
   readonly #unix: boolean;
   readonly #log: Log;
   readonly #remote: { host: string | undefined; port: number };
@@ -357,7 +357,7 @@ class Newcomer {
 
   logEnd(reason: string, asError: boolean, wanted: boolean): void {
     if (asError) this.#log.warning(`${this.#prefix()}pooler error: ${reason}`);
-    const age = Math.floor((Date.now() - this.connectedAt.getTime()) / 1000);
+    const age = Math.floor((Date.now() - this.connectedAtMs) / 1000);
     if (wanted) this.#log.log(`${this.#prefix()}closing because: ${reason} (age=${age}s)`);
   }
 }

@@ -49,12 +49,12 @@ export function createInspection(parts: InspectParts): AdminRead {
     pipelines: () => [...pools.entries()].map((entry) => pipelineRow(parts, entry)),
     clients: () => [...[...clients.sessions.values()].map((session) => sessionRow(parts, session)), ...consoleRows(parts)],
     loginClients: () =>
-      [...clients.loggingIn].map(([id, { greeter, connectedAt }]) => ({
+      [...clients.loggingIn].map(([id, { greeter, connectedAtMs }]) => ({
         ...socket(greeter.channel, parts.port()),
         type: 'C' as const,
         state: 'login' as const,
-        connect_time: connectedAt,
-        request_time: connectedAt,
+        connect_time: new Date(connectedAtMs),
+        request_time: new Date(connectedAtMs),
         waitMs: 0,
         close_needed: false,
         id,
@@ -207,7 +207,7 @@ function sessionRow({ port, nowMs }: InspectParts, session: Session): SocketRow 
     user: identity.user,
     database: identity.database,
     state: clientState(session),
-    connect_time: identity.connectedAt,
+    connect_time: new Date(identity.connectedAtMs),
     request_time: new Date(Date.now() - (nowMs() - session.sinceMs)),
     waitMs: session.phase.at !== 'idle' ? nowMs() - session.sinceMs : 0,
     close_needed: false,
@@ -222,14 +222,14 @@ function sessionRow({ port, nowMs }: InspectParts, session: Session): SocketRow 
 }
 
 function consoleRows({ clients, port }: InspectParts): SocketRow[] {
-  return [...clients.consoles.values()].map(({ id, user, channel, connectedAt }) => ({
+  return [...clients.consoles.values()].map(({ id, user, channel, connectedAtMs }) => ({
     ...socket(channel, port()),
     type: 'C',
     user,
     database: CONSOLE,
     state: 'active',
-    connect_time: connectedAt,
-    request_time: connectedAt,
+    connect_time: new Date(connectedAtMs),
+    request_time: new Date(connectedAtMs),
     waitMs: 0,
     close_needed: false,
     id,

@@ -10,7 +10,7 @@ import { projectRoot } from './support/root.ts';
 
 /** From low to high; a part imports its own row and rows before it. A name is a folder, or a file without `.ts`. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['routing', 'src/wire', 'src/log', 'src/timers', 'src/version'],
+  ['routing', 'src/wire', 'src/log', 'src/timers', 'src/lazy', 'src/version'],
   ['src/config', 'src/auth'],
   ['src/live', 'src/server'],
   ['src/pool'],

@@ -26,7 +26,7 @@ export class Given {
   }
 
   /** Every name is put into the map, over what is there. */
-  putInto(map: Map<string, Prepared | undefined>): void {
+  putInto(map: { set(name: string, prepared: Prepared | undefined): unknown }): void {
     if (this.#name !== undefined) map.set(this.#name, this.#prepared);
     if (this.#more !== undefined) for (const [name, prepared] of this.#more) map.set(name, prepared);
   }

@@ -10,9 +10,10 @@ export interface SessionIdentity {
   readonly credentials: Credentials;
   readonly label: Label;
   readonly applicationName: string;
-  /** The cancel key that the client was given. */
+  /** The cancel key that the client was given; the secret in hex, as a string takes a fraction of a buffer's memory. */
   readonly pid: number;
-  readonly secret: Buffer;
-  readonly connectedAt: Date;
+  readonly secret: string;
+  /** Milliseconds since 1970. */
+  readonly connectedAtMs: number;
   readonly maxPacketBytes: number;
 }

@@ -27,64 +27,69 @@ const BELIEVED_MS = 5000;
 
 /** Of one session. */
 export class KnownResults {
-  readonly #known = new WeakMap<Prepared, Known>();
-  readonly #changed = new WeakSet<Prepared>();
+  /** Made when there is something to keep: most sessions have none. */
+  #known: WeakMap<Prepared, Known> | undefined;
+  #changed: WeakSet<Prepared> | undefined;
 
   /** Whether there is something to learn from the answer to a Describe, or to ask a server that lacks the statement. */
   isSure(prepared: Prepared, { generation, label, atMs }: Moment): boolean {
-    const known = this.#known.get(prepared);
+    const known = this.#known?.get(prepared);
     return known !== undefined && known.generation === generation && known.label === label && atMs - known.atMs < BELIEVED_MS;
   }
 
   /** The client was told something of it that may not be so any more. */
   isDoubtful(prepared: Prepared, moment: Moment): boolean {
-    return this.#known.has(prepared) && !this.isSure(prepared, moment);
+    return this.#known?.has(prepared) === true && !this.isSure(prepared, moment);
   }
 
   /** What sees the answer to a Describe that the client gets; undefined when nothing can be learnt from it. */
   learner(prepared: Prepared, moment: Moment, ofStatement: boolean): ((chunk: Buffer, start: number, end: number) => void) | undefined {
-    if (this.isSure(prepared, moment) && !this.#changed.has(prepared)) return undefined;
+    if (this.isSure(prepared, moment) && this.#changed?.has(prepared) !== true) return undefined;
     const described = new Described();
     return (chunk, start, end) => {
       described.see(chunk, start, end);
       if (chunk[start] !== code.ROW_DESCRIPTION && chunk[start] !== code.NO_DATA) return;
-      const types = ofStatement ? described.types.join() : this.#known.get(prepared)?.types;
+      const types = ofStatement ? described.types.join() : this.#known?.get(prepared)?.types;
+      this.#known ??= new WeakMap();
       this.#known.set(prepared, { ...moment, types, columns: interned(described.result) });
-      this.#changed.delete(prepared);
+      this.#changed?.delete(prepared);
     };
   }
 
   /** Nothing that was found out before is believed. */
   doubt(prepared: Prepared): void {
-    const known = this.#known.get(prepared);
-    if (known !== undefined) this.#known.set(prepared, { ...known, atMs: Number.NEGATIVE_INFINITY });
+    const known = this.#known?.get(prepared);
+    if (known !== undefined) this.#known?.set(prepared, { ...known, atMs: Number.NEGATIVE_INFINITY });
   }
 
   /** A server has told what the statement is now; false: not what the client knows. */
   confirm(prepared: Prepared, { types, result }: Described, moment: Moment): boolean {
-    const known = this.#known.get(prepared)!;
+    const known = this.#known!.get(prepared)!;
     const same = known.columns === result && (known.types === undefined || known.types === types.join());
     if (same) {
-      this.#known.set(prepared, { ...known, ...moment });
-      this.#changed.delete(prepared);
-    } else this.#changed.add(prepared);
+      this.#known!.set(prepared, { ...known, ...moment });
+      this.#changed?.delete(prepared);
+    } else {
+      this.#changed ??= new WeakSet();
+      this.#changed.add(prepared);
+    }
     return same;
   }
 
   /** It is not held against it what a server has told of it before. */
   forgive(prepared: Prepared): void {
-    this.#changed.delete(prepared);
+    this.#changed?.delete(prepared);
   }
 
   /** Were it another one now, a definition would have changed that nobody has told us of. */
   isCurrent(prepared: Prepared, { generation, label }: Moment): boolean {
-    const known = this.#known.get(prepared);
+    const known = this.#known?.get(prepared);
     return known !== undefined && known.generation === generation && known.label === label;
   }
 
   /** A server that lacks the statement was found to give other columns. */
   isChanged(prepared: Prepared): boolean {
-    return this.#changed.has(prepared);
+    return this.#changed?.has(prepared) === true;
   }
 }
 

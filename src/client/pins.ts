@@ -2,7 +2,9 @@
  * The pins of a session: why it keeps its server connection between transactions. Each has its reason, what caused it, and since when. Some
  * kinds of state can be looked for and so found to be gone; others last until the session ends, and the connection with it.
  */
+
 import type { EffectKind, PinReason } from '../../routing/index.ts';
+import { LazyMap } from '../lazy.ts';
 
 export interface PinRecord {
   readonly reason: PinReason;
@@ -57,7 +59,7 @@ const NOT_UNDONE: ReadonlySet<PinReason> = new Set(['temp', 'load', 'seed', 'slo
 const ENDS_OTHERWISE: ReadonlySet<PinReason> = new Set(['opaque', 'prepared', 'settings', 'role', 'sequence']);
 
 export class Pins {
-  readonly #pins = new Map<PinReason, PinRecord>();
+  readonly #pins = new LazyMap<PinReason, PinRecord>();
   readonly #ended: (pin: PinRecord) => void;
 
   /** `ended` is told of every pin that is over. */

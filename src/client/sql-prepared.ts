@@ -106,7 +106,7 @@ function digestOf(text: string): string {
 export function strangers(
   found: ReadonlyMap<string, string>,
   there: Map<string, SqlStatement>,
-  own: Map<string, TrackedStatement> | undefined,
+  own: { delete(name: string): boolean } | undefined,
 ): readonly string[] {
   for (const [name, { text }] of [...there]) {
     if (found.get(name) === digestOf(text)) continue;

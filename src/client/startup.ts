@@ -39,10 +39,12 @@ export interface StartupRequest {
   readonly replication: string | undefined;
 }
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Messages of one client, one at a time, before there is a session. */
 export class Greeter implements ChannelOwner, ClientPort {
   readonly channel: Channel;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NO_BYTES;
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #ended: Error | undefined;
 
@@ -119,7 +121,9 @@ export class Greeter implements ChannelOwner, ClientPort {
 
   /** What arrived behind the last message; the session's first input. */
   rest(): Buffer {
-    return this.#take(this.#bytes.length);
+    const rest = Buffer.from(this.#take(this.#bytes.length));
+    this.#bytes = NO_BYTES;
+    return rest;
   }
 }
 

@@ -3,7 +3,9 @@
  * are tracked (`tracked-settings.ts`), the rest pins (`pins.ts`); what no parser sees is found by an audit (`audit.ts`), which also finds out
  * when a pin has ended.
  */
+
 import { type Effect, type PinReason, type StateKind, stateKindOf } from '../../routing/index.ts';
+import { LazySet } from '../lazy.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
 import type { Reported } from '../server/reported.ts';
 import type { Server } from '../server/server.ts';
@@ -52,8 +54,7 @@ export class SessionState {
   readonly #definitions: Definitions;
   readonly sequences: Sequences;
   /** Parameters that texts of this session name where only an audit sees them set. */
-  readonly #namedSettings = new Set<string>();
-
+  readonly #namedSettings = new LazySet<string>();
   /** What the client was told of its parameters at its start. */
   readonly startReported: Reported;
 

@@ -5,7 +5,9 @@
  * Texts arrive as latin1 strings (one character for each byte). Short ones are read here and now (`read-text.ts`), long ones by the reader
  * before they get here (`long-text.ts`).
  */
+
 import type { Facts, ParserName } from '../../routing/index.ts';
+import { LazyMap, LazySet } from '../lazy.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Reported } from '../server/reported.ts';
 import { Shape } from '../server/shape.ts';
@@ -252,16 +254,16 @@ function newPrepared({ facts, shape }: Pick<Text, 'facts' | 'shape'>, types: rea
 
 /** One session's statement names, its unnamed statement, and which statement each open portal came from. */
 export class StatementNames {
-  readonly named = new Map<string, Prepared>();
+  readonly named = new LazyMap<string, Prepared>();
   readonly results = new KnownResults();
-  readonly portals = new Map<string, Prepared | undefined>();
+  readonly portals = new LazyMap<string, Prepared | undefined>();
   unnamed: Prepared | undefined;
   /** Names of tables may mean something else here than for others: what is prepared now is not shared. */
   apart: () => boolean = () => false;
   /** Names given by SQL's PREPARE: of statements that follow the session, and of those on the server that it is pinned to. */
-  readonly inSql = new Set<string>();
+  readonly inSql = new LazySet<string>();
   /** Those that follow the session. */
-  readonly sql = new Map<string, TrackedStatement>();
+  readonly sql = new LazyMap<string, TrackedStatement>();
 
   /** The transaction is over: Postgres has closed every portal. */
   transactionEnded(): void {

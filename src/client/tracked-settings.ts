@@ -6,7 +6,9 @@
  * RESET and DISCARD ALL lead back to what the client asked for at start-up, as on a connection of its own: where the server would go back to
  * its own default instead, the client's value is put in place before the client hears that the statement is done.
  */
+
 import type { Effect } from '../../routing/index.ts';
+import { LazyMap, LazySet } from '../lazy.ts';
 import { InternalExchange, type Outcome } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import { CLEAN, intern, type Label, quoteSetting, setConfigFrames } from '../server/settings.ts';
@@ -23,9 +25,9 @@ export class TrackedSettings {
   readonly #user: string;
   #label: Label;
   /** Touched since the last read-back: the literal value where the text had one, null where it was a reset. */
-  readonly #touched = new Map<string, string | null | undefined>();
+  readonly #touched = new LazyMap<string, string | null | undefined>();
   /** Reset by the server to another value than the client's own: to be put right at once. */
-  readonly #restore = new Set<string>();
+  readonly #restore = new LazySet<string>();
   /** All of them were, also those that only a connect_query has set. */
   #allReset = false;
 
