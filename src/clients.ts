@@ -2,10 +2,10 @@
  * The clients: from an accepted socket to a session (or the console), who is connected, who may still come in, and which client a cancel
  * key belongs to. Sessions are made here and nowhere else.
  */
-import { randomBytes } from 'node:crypto';
 import type net from 'node:net';
 import { Console, consoleAccess, consoleDatabases, consoleParameters } from './admin/console.ts';
 import type { AdminView } from './admin/view.ts';
+import { freshRandom } from './auth/random.ts';
 import type { Secrets } from './auth/secrets.ts';
 import type { Credentials } from './client/credentials.ts';
 import type { Place, SessionWatcher } from './client/place.ts';
@@ -17,6 +17,7 @@ import type { Live } from './live.ts';
 import { connectionPrefix, type Log } from './log.ts';
 import type { Pools } from './pool/pools.ts';
 import { sendCancel } from './server/cancel.ts';
+import { allParameters } from './server/reported.ts';
 import { CLEAN, intern } from './server/settings.ts';
 import { Channel, type ChannelOwner } from './wire/channel.ts';
 import * as code from './wire/codes.ts';
@@ -160,7 +161,7 @@ export class Clients {
         throw new Refused(why.error ?? errors.connectFailed, why.reason, why.frame === undefined ? undefined : asFatal(why.frame));
       });
     if (client.greeter.channel.closed) throw new Error('client unexpected eof');
-    const secret = randomBytes(request.protocol === code.PROTOCOL_3_2 ? 32 : code.CANCEL_KEY_BYTES_3_0);
+    const secret = freshRandom(request.protocol === code.PROTOCOL_3_2 ? 32 : code.CANCEL_KEY_BYTES_3_0);
     const pid = this.#freePid();
     const rest = client.greeter.rest();
     const identity = {
@@ -178,7 +179,7 @@ export class Clients {
     client.logLogin(live.config.settings.log_connections);
     const { channel } = client.greeter;
     channel.write(authenticationOk);
-    for (const [name, value] of reported.values) channel.write(parameterStatus(Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1')));
+    channel.write(allParameters(reported));
     channel.write(backendKeyData(pid, secret));
     channel.write(readyForQuery(code.STATUS_IDLE));
     const session = new Session(place, channel, this.#watcher(client), identity, reported);
@@ -200,7 +201,7 @@ export class Clients {
   /** Process ids that clients see: no two sessions share one, and no process has one, so that pg_terminate_backend() of it hits nobody. */
   #freePid(): number {
     let pid = 0;
-    while (pid === 0 || this.#byPid.has(pid)) pid = (randomBytes(4).readUInt32BE(0) & 0x7fffffff) | 0x40000000;
+    while (pid === 0 || this.#byPid.has(pid)) pid = (freshRandom(4).readUInt32BE(0) & 0x7fffffff) | 0x40000000;
     return pid;
   }
 
@@ -283,7 +284,7 @@ export class Clients {
     this.consoles.set(client.id, { id: client.id, user: request.user, channel, connectedAtMs: client.connectedAtMs });
     channel.write(authenticationOk);
     for (const [name, value] of consoleParameters) channel.write(parameterStatus(name, value));
-    channel.write(backendKeyData(this.#freePid(), randomBytes(4)));
+    channel.write(backendKeyData(this.#freePid(), freshRandom(4)));
     channel.write(readyForQuery(code.STATUS_IDLE));
     channel.resume();
     if (rest.length > 0) consoleOwner(virtual, channel, end).onChunk(rest);

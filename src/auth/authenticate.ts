@@ -6,7 +6,7 @@
  * AuthenticationOk is not sent here but by the caller, together with the welcome: until then log-in can still fail. Nor is anything sent
  * on failure. Time limits are the caller's: it makes `read()` reject.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { PASSWORD } from '../wire/codes.ts';
 import { INVALID_AUTHORIZATION, INVALID_DATABASE, INVALID_PASSWORD, POOLER_SQLSTATE } from '../wire/errors.ts';
 import { MD5_SALT_BYTES, md5Answer, md5Secret } from './md5.ts';
@@ -21,6 +21,7 @@ import {
   saslContinue,
   saslFinal,
 } from './messages.ts';
+import { freshRandom } from './random.ts';
 import { challengeClient, checkClientFinal, readClientFirst, SCRAM_MECHANISM } from './scram.ts';
 import {
   deriveKeys,
@@ -31,6 +32,7 @@ import {
   type ScramSecret,
   saltForUser,
   sha256,
+  theKeysOf,
 } from './scram-keys.ts';
 import type { Secret } from './secrets.ts';
 
@@ -117,11 +119,11 @@ async function byCleartext(port: ClientPort, request: AuthenticationRequest): Pr
 
 async function byMd5(port: ClientPort, request: AuthenticationRequest): Promise<Authenticated> {
   const { secret, user } = request;
-  const salt = randomBytes(MD5_SALT_BYTES);
+  const salt = freshRandom(MD5_SALT_BYTES);
   port.send(askMd5Password(salt));
   const answer = readPassword(await readAnswer(port));
   if (answer.length === 0) return fail('empty password returned by client', 'empty password');
-  const stored = secret?.kind === 'md5' ? secret.hash : md5Secret(secret?.kind === 'plain' ? secret.password : randomBytes(16), user);
+  const stored = secret?.kind === 'md5' ? secret.hash : md5Secret(secret?.kind === 'plain' ? secret.password : freshRandom(16), user);
   const right = isSame(Buffer.from(md5Answer(stored, salt)), answer);
   const reason = hopeless(request) ?? (right ? undefined : 'wrong password');
   return reason === undefined ? { ok: true } : fail('password authentication failed', reason);
@@ -129,7 +131,7 @@ async function byMd5(port: ClientPort, request: AuthenticationRequest): Promise<
 
 /** A secret that nobody can prove, and that looks like the one a plain password would give. */
 function mockSecret(user: string, iterations: number): ScramSecret {
-  return { iterations, salt: saltForUser(user), storedKey: randomBytes(SCRAM_KEY_BYTES), serverKey: randomBytes(SCRAM_KEY_BYTES) };
+  return { iterations, salt: saltForUser(user), storedKey: freshRandom(SCRAM_KEY_BYTES), serverKey: freshRandom(SCRAM_KEY_BYTES) };
 }
 
 async function secretToProve(request: AuthenticationRequest): Promise<ScramSecret> {
@@ -161,7 +163,7 @@ async function byScram(port: ClientPort, request: AuthenticationRequest): Promis
   const reason = hopeless(request) ?? (proved ? undefined : 'wrong password');
   if (reason !== undefined || !proved) return fail('SASL authentication failed', reason ?? 'wrong password');
   port.send(saslFinal(proved.message));
-  return secret?.kind === 'scram-sha-256' ? { ok: true, scramKeys: proved.keys } : { ok: true };
+  return secret?.kind === 'scram-sha-256' ? { ok: true, scramKeys: theKeysOf(secret.scram, proved.keys) } : { ok: true };
 }
 
 async function prove(port: ClientPort, request: AuthenticationRequest): Promise<Authenticated> {

@@ -113,6 +113,16 @@ export async function isPasswordOf(secret: ScramSecret, password: Buffer): Promi
   return right;
 }
 
+const keysOf = new WeakMap<ScramSecret, ScramKeys>();
+
+/** The keys that a client has proved to have for this secret: there are no others, so all its clients share one copy. */
+export function theKeysOf(secret: ScramSecret, proved: ScramKeys): ScramKeys {
+  const known = keysOf.get(secret);
+  if (known !== undefined) return known;
+  keysOf.set(secret, proved);
+  return proved;
+}
+
 /** The salt shown to `user` when no SCRAM secret brings its own; tells nothing about whether the user exists. 16 bytes. */
 export function saltForUser(user: string): Buffer {
   return hmac(keyOfSalts, user).subarray(0, SALT_BYTES);

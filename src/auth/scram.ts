@@ -6,7 +6,8 @@
  * Messages are bytes: they are read as latin1, so that what is signed is exactly what was sent, whatever the client put into its user name.
  * A message that is not as it must be throws `ScramError`, whose text is for the log.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { freshRandom } from './random.ts';
 import { hmac, MAX_SCRAM_ITERATIONS, SCRAM_KEY_BYTES, ScramError, type ScramKeys, type ScramSecret, sha256 } from './scram-keys.ts';
 import { fromBase64 } from './secrets.ts';
 
@@ -18,7 +19,7 @@ const NONCE_BYTES = 18;
 
 /** A fresh nonce: 24 printable characters. */
 export function scramNonce(): string {
-  return randomBytes(NONCE_BYTES).toString('base64');
+  return freshRandom(NONCE_BYTES).toString('base64');
 }
 
 function textOf(message: Buffer): string {

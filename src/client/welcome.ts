@@ -29,8 +29,13 @@ export interface Welcome {
   readonly label: Label;
 }
 
+/** What is kept of a label, and of what it is with the last application_name that came with it. */
+interface Kept extends Welcome {
+  named?: { readonly name: string; readonly welcome: Welcome };
+}
+
 export class Welcomes {
-  readonly #kept = new Map<string, Welcome>();
+  readonly #kept = new Map<string, Kept>();
 
   forget(): void {
     this.#kept.clear();
@@ -49,8 +54,11 @@ export class Welcomes {
       this.#kept.set(key, known);
     }
     if (asked === label) return known;
-    const withName = new Map(known.label.values).set('application_name', name);
-    return { reported: withParameter(known.reported, 'application_name', name), label: intern(withName) };
+    if (known.named?.name !== name) {
+      const withName = new Map(known.label.values).set('application_name', name);
+      known.named = { name, welcome: { reported: withParameter(known.reported, 'application_name', name), label: intern(withName) } };
+    }
+    return known.named.welcome;
   }
 }
 

@@ -25,8 +25,23 @@ export function withParameter(reported: Reported, name: string, value: string): 
   return internReported(new Map(reported.values).set(name, value));
 }
 
+const frames = new WeakMap<Reported, Buffer>();
+
+/** The ParameterStatus frames that tell a client all of them. */
+export function allParameters(reported: Reported): Buffer {
+  const known = frames.get(reported);
+  if (known !== undefined) return known;
+  const made = framesOf([...reported.values]);
+  frames.set(reported, made);
+  return made;
+}
+
+function framesOf(parameters: readonly (readonly [name: string, value: string])[]): Buffer {
+  return Buffer.concat(parameters.map(([name, value]) => parameterStatus(Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1'))));
+}
+
 /** What a client that knows `from` must be told to know `to`: its ParameterStatus frames. */
 export function changedParameters(from: Reported, to: Reported): Buffer {
   const changed = from === to ? [] : [...to.values].filter(([name, value]) => from.values.get(name) !== value);
-  return Buffer.concat(changed.map(([name, value]) => parameterStatus(Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1'))));
+  return framesOf(changed);
 }
