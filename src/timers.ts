@@ -8,7 +8,19 @@ export interface Clock {
   nowMs(): number;
 }
 
-export const systemClock: Clock = { nowMs: () => performance.now() };
+/** The time at which the chunk arrived that is being dealt with; 0 when none is. */
+let arrivedMs = 0;
+
+/** The system's. It stands still while one chunk is dealt with: what happens in that moment happens at the same time, and is asked for often. */
+export const systemClock: Clock = { nowMs: () => (arrivedMs === 0 ? performance.now() : arrivedMs) };
+
+/** Bytes have come, and are dealt with until `chunkDealtWith`. */
+export function chunkArrived(): void {
+  arrivedMs = performance.now();
+}
+export function chunkDealtWith(): void {
+  arrivedMs = 0;
+}
 
 /** Deadlines are noticed at most this late. */
 export const TICK_MS = 100;

@@ -227,11 +227,11 @@ export class Request {
     return !this.isSimple && !this.items.some((item) => item.type === code.BIND || item.type === code.EXECUTE);
   }
 
-  get parses(): number {
-    return this.items.reduce((sum, item) => (item.type === code.PARSE ? sum + 1 : sum), 0);
-  }
-  get binds(): number {
-    return this.items.reduce((sum, item) => (item.type === code.BIND ? sum + 1 : sum), 0);
+  /** How many items are of this type. */
+  count(type: number): number {
+    let count = 0;
+    for (const item of this.items) if (item.type === type) count += 1;
+    return count;
   }
 
   get empty(): boolean {

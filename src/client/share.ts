@@ -3,6 +3,7 @@
  * server (`share`). What may be shared by its text is decided in routing; here it is about the form of the request: one query, all of it there,
  * with no name that others could see.
  */
+import { sendBind } from '../relay/send-bind.ts';
 import { type SharedClient, SharedExchange, type SharedForm } from '../relay/shared.ts';
 import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
@@ -144,7 +145,7 @@ function sendRenamed(server: Server, { items, bytes, length }: Request, prepared
     if (item.type !== code.BIND && !describes) continue;
     server.send(bytes, sent, item.start);
     if (describes) server.send(frame(code.DESCRIBE, [STATEMENT, prepared.name]));
-    else server.send(frame(code.BIND, [UNNAMED, prepared.name, bytes.subarray(item.rest!, item.end)]));
+    else sendBind(server, '', prepared.name, bytes, item.rest!, item.end);
     sent = item.end;
   }
   server.send(bytes, sent, length);

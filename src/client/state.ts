@@ -10,7 +10,7 @@ import type { ClientExchange } from '../relay/exchange.ts';
 import type { Reported } from '../server/reported.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
-import { STATUS_IDLE } from '../wire/codes.ts';
+import { BIND, PARSE, STATUS_IDLE } from '../wire/codes.ts';
 import { audit, type Found, findings, knownSettings } from './audit.ts';
 import { Definitions } from './definitions.ts';
 import { Doubts, usesOf } from './doubts.ts';
@@ -106,8 +106,8 @@ export class SessionState {
     const { executed, executedFrom } = request;
     for (let i = 0; i < executed.length; i++) this.#run(executed[i]?.statements[0] ?? NOTHING, executedFrom[i]);
     if (request.isFunctionCall) this.#run(FUNCTION_CALL, undefined);
-    tally.clientParses += request.parses;
-    tally.binds += request.binds;
+    tally.clientParses += request.count(PARSE);
+    tally.binds += request.count(BIND);
   }
 
   #run(statement: Ran, origin: Origin): void {

@@ -4,6 +4,7 @@
  */
 
 import { type Owed, type OwedList, type OwedTo, renameInError } from '../relay/owed.ts';
+import { portalName, sendBind } from '../relay/send-bind.ts';
 import { stalePlan } from '../relay/stale-plan.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
@@ -20,6 +21,16 @@ const OWED_TO: Record<number, OwedTo> = {
   [code.DESCRIBE]: 'describe',
   [code.EXECUTE]: 'execute',
   [code.CLOSE]: 'close',
+};
+
+/** Answers that go to the client as they come. */
+const OWED: Readonly<Record<OwedTo, Owed>> = {
+  parse: { to: 'parse' },
+  bind: { to: 'bind' },
+  describe: { to: 'describe' },
+  execute: { to: 'execute' },
+  close: { to: 'close' },
+  nothing: { to: 'nothing' },
 };
 
 const UNNAMED = Buffer.from([0]);
@@ -115,7 +126,7 @@ export class Translation {
     const statement = prepared?.name ?? Buffer.from(`${item.name}\0`, 'latin1');
     if (prepared !== undefined) this.#ensure(prepared);
     else if (item.name === '') this.#ensureUnnamed();
-    const portal = Buffer.from(`${item.portal}\0`, 'latin1');
+    const portal = portalName(item.portal!);
     const head = frame(code.BIND, [portal, statement, bytes.subarray(item.rest!, end)]);
     head.writeUInt32BE(length - 1 - (item.rest! - item.start - 5) + portal.length + statement.length, 1);
     this.#server.send(head);
@@ -153,14 +164,14 @@ export class Translation {
     if (to === undefined) return;
     if (item.type === code.EXECUTE) this.#executes = true;
     if (item.target === code.TARGET_PORTAL && item.type === code.DESCRIBE) return this.#describePortal(this.#opened?.get(item.name!));
-    if (item.name === undefined || item.target === code.TARGET_PORTAL) return this.#owe({ to });
+    if (item.name === undefined || item.target === code.TARGET_PORTAL) return this.#owe(OWED[to]);
     if (item.name === '') return this.#unnamed(item, to);
     const prepared = this.#names.named.get(item.name);
     // SQL's PREPARE has the name: the server says so.
     const taken = item.type === code.PARSE && this.#names.inSql.has(item.name);
     const ours = (item.type === code.PARSE && !taken) || prepared !== undefined || item.name.startsWith(NAME_PREFIX);
     // A name that the client never gave through the protocol: the server answers, it may know it from SQL's PREPARE.
-    if (!ours) return this.#owe({ to });
+    if (!ours) return this.#owe(OWED[to]);
     this.#flushTo(item.start);
     this.#from = item.end;
     if (item.type === code.PARSE) this.#parse(item);
@@ -185,7 +196,7 @@ export class Translation {
     }
     if (item.type !== code.CLOSE) {
       this.#ensureUnnamed(() => this.#flushTo(item.start));
-      return this.#owe({ to });
+      return this.#owe(OWED[to]);
     }
     const undo = this.#restoreUnnamed();
     names.unnamed = server.unnamed = undefined;
@@ -282,10 +293,8 @@ export class Translation {
       if (item.name !== '') this.#opens(item.portal!, prepared);
     }
     this.#ensure(prepared);
-    const rest = this.#bytes.subarray(item.rest ?? item.end, item.end);
     if (item.type === code.BIND) {
-      const portal = Buffer.from(`${item.portal}\0`, 'latin1');
-      this.#server.send(frame(code.BIND, [portal, prepared.name, rest]));
+      sendBind(this.#server, item.portal!, prepared.name, this.#bytes, item.rest!, item.end);
       this.#owe({ to: 'bind', mendError: renaming(prepared.name, item.name!) });
     } else {
       this.#server.send(frame(code.DESCRIBE, [Buffer.from([code.TARGET_STATEMENT]), prepared.name]));
@@ -303,8 +312,7 @@ export class Translation {
   /** A name of the shape that we give on servers, but not one of this client's: it must not find another client's statement. */
   #unknown(item: Item, to: OwedTo): void {
     const name = Buffer.from(`_${item.name}\0`, 'latin1');
-    const portal = Buffer.from(`${item.portal}\0`, 'latin1');
-    if (item.type === code.BIND) this.#server.send(frame(code.BIND, [portal, name, this.#bytes.subarray(item.rest!, item.end)]));
+    if (item.type === code.BIND) sendBind(this.#server, item.portal!, name, this.#bytes, item.rest!, item.end);
     else this.#server.send(frame(item.type, [Buffer.from([code.TARGET_STATEMENT]), name]));
     this.#owe({ to, mendError: renaming(name, item.name!) });
   }

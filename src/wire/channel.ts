@@ -6,6 +6,7 @@
  * Back pressure: `congested` says that the peer reads more slowly than we write; `onDrain` is called when it has caught up.
  */
 import net from 'node:net';
+import { chunkArrived, chunkDealtWith } from '../timers.ts';
 import { copyBytes } from './copy.ts';
 
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
@@ -47,6 +48,7 @@ let scheduled = false;
 
 function flushSoon(): void {
   reading = false;
+  chunkDealtWith();
   for (let at = 0; at < soonCount; at += 1) {
     soon[at]!.flush();
     soon[at] = undefined;
@@ -149,6 +151,7 @@ export class Channel {
   #read(length: number): boolean {
     this.receivedBytes += length;
     reading = true;
+    chunkArrived();
     try {
       this.#owner.onChunk(READ_BUFFER.subarray(0, length));
     } finally {
