@@ -8,8 +8,10 @@ import type { AdminView } from './admin/view.ts';
 import { freshRandom } from './auth/random.ts';
 import type { Secrets } from './auth/secrets.ts';
 import type { Credentials } from './client/credentials.ts';
+import type { SessionIdentity } from './client/identity.ts';
 import type { Place, SessionWatcher } from './client/place.ts';
 import { Session } from './client/session.ts';
+import type { Signal } from './client/signals.ts';
 import { type AuthType, authenticate, Greeter, Refused, readStartup, refuse, type StartupRequest } from './client/startup.ts';
 import { type WelcomeFailure, Welcomes } from './client/welcome.ts';
 import type { DatabaseEntry } from './config/config.ts';
@@ -232,10 +234,26 @@ export class Clients {
   /** A cancel key finds the server that runs the session's statement now, and no other; a wrong key does nothing. */
   async #cancel(pid: number, secret: Buffer): Promise<void> {
     const session = this.#byPid.get(pid);
-    if (session === undefined || secret.toString('hex') !== session.identity.secret) return;
-    if (session.phase.at === 'waiting' || session.phase.at === 'shared') return session.cancelUnheld();
-    const { server } = session;
-    if (session.phase.at === 'active' && server !== undefined) sendCancel(server);
+    if (session !== undefined && secret.toString('hex') === session.identity.secret) cancel(session);
+  }
+
+  /** What `pg_terminate_backend` and `pg_cancel_backend` do, to the session that was told this process id. */
+  signal({ kind, pid }: Signal, by: Who, isSuperuser: boolean): boolean {
+    const session = this.#byPid.get(pid);
+    if (session === undefined || !this.#maySignal(session.identity, by, isSuperuser)) return false;
+    setImmediate(() => {
+      if (kind === 'cancel') return cancel(session);
+      if (session.phase.at === 'active' && session.server !== undefined) sendCancel(session.server);
+      session.fail(errors.terminatedByAdmin);
+    });
+    return true;
+  }
+
+  #maySignal(whom: Who, by: Who, isSuperuser: boolean): boolean {
+    const { place, live } = this.#parts;
+    const hosts = ({ database }: Who): string => JSON.stringify(live.entry(live.speaker(database))?.hosts);
+    if (whom.database !== by.database && hosts(whom) !== hosts(by)) return false;
+    return isSuperuser || place.serverUser(whom.database, whom.user) === place.serverUser(by.database, by.user);
   }
 
   // -- the console ------------------------------------------------------------------------------------------------------------------
@@ -289,6 +307,15 @@ export class Clients {
     channel.resume();
     if (rest.length > 0) consoleOwner(virtual, channel, end).onChunk(rest);
   }
+}
+
+type Who = Pick<SessionIdentity, 'database' | 'user'>;
+
+/** Cancels what the session runs now, wherever it does, and nothing else. */
+function cancel(session: Session): void {
+  if (session.phase.at === 'waiting' || session.phase.at === 'shared') return session.cancelUnheld();
+  const { server } = session;
+  if (session.phase.at === 'active' && server !== undefined) sendCancel(server);
 }
 
 /** The console takes whole frames. */

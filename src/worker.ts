@@ -128,6 +128,7 @@ class Worker {
         this.#clients.welcomes.forget();
       },
       leaveDatabase: (dbname) => this.#pools.leave(dbname),
+      signal: (signal, by, isSuperuser) => this.#clients.signal(signal, by, isSuperuser),
       learnt: this.#learnt,
       serverUser: (database, user) => this.#live.entry(database)?.user ?? user,
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),

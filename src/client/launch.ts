@@ -5,7 +5,7 @@
 import { bring, prepareAs, prepareFirst } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
-import type { Label } from '../server/settings.ts';
+import { type Label, withoutIdentity } from '../server/settings.ts';
 import { STATUS_FAILED } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
 import { wantsAlone } from './leave-database.ts';
@@ -13,6 +13,7 @@ import type { Active } from './phase.ts';
 import { type Renewer, renewal } from './renew.ts';
 import type { Request } from './request.ts';
 import { momentOf } from './settled-first.ts';
+import { type Signal, SignalExchange, signalOf } from './signals.ts';
 import { errorMeant } from './sql-bring.ts';
 import { namedInSql, renameInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
@@ -28,6 +29,12 @@ const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all'
 function mayRestore(request: Request, { settings }: SessionState): boolean {
   if (!settings.hasStart) return false;
   return request.facts().some(({ statements }) => statements.some(({ effects }) => effects.some(({ kind }) => RESETS.has(kind))));
+}
+
+/** The role that the session has at the moment is what counts, unless it has taken another. */
+function isOfOurs(signal: Signal, { place, identity, output, state }: ExchangeClient & Renewer): boolean {
+  if (withoutIdentity(state.label) !== state.label) return false;
+  return place.signal(signal, identity, output.reported.values.get('is_superuser') === 'on');
 }
 
 export interface Launch {
@@ -56,9 +63,13 @@ export function launch(
   server.used = true;
   const wanted = request.verb === 'ddl' ? wantsAlone(request.text ?? '') : undefined;
   if (wanted !== undefined) client.place.leaveDatabase(wanted);
-  const exchange = new ClientExchange(client, request.isSimple, !complete, nowMs);
   // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
   const failed = server.status === STATUS_FAILED;
+  const signal = complete && !failed ? signalOf(request) : undefined;
+  const signals = signal !== undefined && isOfOurs(signal, client);
+  const exchange = signals
+    ? new SignalExchange(client, request.isSimple, nowMs, signal.pid)
+    : new ClientExchange(client, request.isSimple, !complete, nowMs);
   const effects = !complete || request.hasEffects;
   const forget = effects && !failed && server.sequenceUser !== id && state.readsSequences(request);
   if (forget) server.sequenceUser = id;

@@ -14,6 +14,7 @@ import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { KnownCode } from './known-code.ts';
 import type { PinRecord } from './pins.ts';
+import type { Signal } from './signals.ts';
 import type { Texts } from './statements.ts';
 
 /** What holds for a session at this moment; asked at the start of each exchange, so that a reload is obeyed by the next one. */
@@ -78,6 +79,11 @@ export interface Place {
   defaultsChanged(): void;
   /** A statement wants this database of its servers for itself: idle connections that no client has a claim to are closed. */
   leaveDatabase(dbname: string): void;
+  /**
+   * A session that is no superuser may signal those of its own role, a superuser all of the same servers. True when the process id is that of a
+   * session which will be signalled, as soon as what is under way here has returned.
+   */
+  signal(signal: Signal, by: Pick<SessionIdentity, 'database' | 'user'>, isSuperuser: boolean): boolean;
   readonly learnt: Learnings;
   /** Who server connections for this user log in as. */
   serverUser(database: string, user: string): string;

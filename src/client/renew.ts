@@ -18,7 +18,7 @@ import type { Translation } from './translate.ts';
 
 /** The session whose statement it is. */
 export interface Renewer {
-  readonly identity: { readonly database: string };
+  readonly identity: { readonly database: string; readonly user: string };
   readonly place: Place;
   readonly state: SessionState;
   readonly request: Request;

@@ -17,6 +17,7 @@ const WEIGHT = 1 / 16;
 const RUNS_ALONE = 1;
 /** Of so many runs on connections of their own the quickest counts: the others tell how busy the machine was. */
 const BEST_OF = 8;
+const SIGNALLING: ReadonlySet<string> = new Set(['pg_terminate_backend', 'pg_cancel_backend']);
 /** What the catalog said is believed for so long: others than us may change a definition. */
 const BELIEVED_MS = 60_000;
 
@@ -34,6 +35,8 @@ export class Shape {
   readonly preparable: boolean;
   /** Some statement of it has an effect on the session, or may have. */
   readonly hasEffects: boolean;
+  /** It may call pg_terminate_backend() or pg_cancel_backend(). */
+  readonly signals: boolean;
   readonly #facts: Facts;
   readonly #clearances = new Map<string, Clearance | 'asked'>();
   /** To prepare it gave a notice (a name too long): each Parse must, so it is not prepared for all. */
@@ -51,6 +54,7 @@ export class Shape {
     this.#facts = facts;
     this.whyExclusive = whyExclusive(facts);
     this.preparable = mayBePrepared(facts);
+    this.signals = facts.statements.length === 1 && facts.statements[0]!.functions.some(({ name }) => SIGNALLING.has(name));
     this.hasEffects = !facts.understood || facts.statements.some(({ effects }) => effects.length > 0);
   }
 

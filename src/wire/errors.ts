@@ -101,6 +101,8 @@ export const serverShuttingDown: MessageFields = poolerFatal('server shutting do
 export const databaseRemoved: MessageFields = poolerFatal('database removed');
 export const databaseChanged: MessageFields = poolerFatal('database configuration changed');
 export const killedByAdmin: MessageFields = poolerFatal('admin forced disconnect');
+/** pg_terminate_backend() of the client's process id; Postgres's words. */
+export const terminatedByAdmin: MessageFields = poolerFatal('terminating connection due to administrator command', '57P01');
 export const suspendTimeout: MessageFields = poolerFatal('suspend_timeout');
 
 export const queryWaitTimeout: MessageFields = poolerFatal('query_wait_timeout');

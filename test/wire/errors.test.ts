@@ -67,6 +67,7 @@ const pooler: Record<string, Row> = {
   databaseRemoved: [errors.databaseRemoved, 'FATAL', '08P01', 'database removed'],
   databaseChanged: [errors.databaseChanged, 'FATAL', '08P01', 'database configuration changed'],
   killedByAdmin: [errors.killedByAdmin, 'FATAL', '08P01', 'admin forced disconnect'],
+  terminatedByAdmin: [errors.terminatedByAdmin, 'FATAL', '57P01', 'terminating connection due to administrator command'],
   suspendTimeout: [errors.suspendTimeout, 'FATAL', '08P01', 'suspend_timeout'],
   queryWaitTimeout: [errors.queryWaitTimeout, 'FATAL', '08P01', 'query_wait_timeout'],
   queryTimeoutWaiting: [errors.queryTimeoutWaiting, 'FATAL', '08P01', 'query_timeout'],
