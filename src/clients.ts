@@ -152,6 +152,7 @@ export class Clients {
     const { live, place, pools } = this.#parts;
     const label = this.#labelOf(client, request);
     const login = { user: credentials.user, secret: credentials.secret, scramKeys: credentials.scramKeys };
+    pools.loggedIn(login);
     await Promise.all((entry.shards ?? [entry.name]).map((name) => pools.watch(name, login)));
     const waitMs = live.sessionSettings(entry.name, request.user).queryWaitMs;
     const deadline = waitMs > 0 ? place.clock.nowMs() + waitMs : Number.POSITIVE_INFINITY;

@@ -93,6 +93,7 @@ class Worker {
       config: () => this.#live.config,
       entry: (name) => this.#live.entry(name),
       wantsCatalog: (name) => this.#live.isShard(name),
+      secret: (user) => this.#secrets?.get(user),
       nextId,
       log: (text) => this.#log.log(text),
       serverLog: (server, text) => this.#log.log(`${serverPrefix(server)}${text}`),

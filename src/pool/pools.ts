@@ -5,9 +5,7 @@
  */
 
 import type { Catalog, Role } from '../../routing/index.ts';
-import type { ScramKeys } from '../auth/scram-keys.ts';
 import type { Secret } from '../auth/secrets.ts';
-import { parseSecret } from '../auth/secrets.ts';
 import type { Config, DatabaseEntry, HostPort } from '../config/config.ts';
 import { type ConnectFailure, connectServer } from '../server/connect.ts';
 import { InternalExchange } from '../server/exchange.ts';
@@ -17,17 +15,12 @@ import type { Clock } from '../timers.ts';
 import * as errors from '../wire/errors.ts';
 import { type Host, Hosts } from './hosts.ts';
 import { Budget } from './limits.ts';
+import { type Login, Logins } from './logins.ts';
 import type { PoolPolicy, Waiter } from './parts.ts';
 import { poolPolicy } from './policy.ts';
 import { Pool } from './pool.ts';
 
 /** Who a server connection logs in as. */
-export interface Login {
-  readonly user: string;
-  readonly secret: Secret | undefined;
-  readonly scramKeys?: ScramKeys | undefined;
-}
-
 /** A pool with what it is for, for the console. */
 export interface PoolEntry {
   readonly pool: Pool;
@@ -45,6 +38,8 @@ export interface PoolsParts {
   entry(name: string): DatabaseEntry | undefined;
   /** Databases whose catalog the router needs. */
   wantsCatalog(name: string): boolean;
+  /** What the file of secrets has for a user now. */
+  secret(user: string): Secret | undefined;
   nextId(): number;
   log(text: string): void;
   serverLog(server: Server, text: string): void;
@@ -73,11 +68,13 @@ export class Pools {
   readonly #roleWaiters = new Map<string, Set<RoleWaiter>>();
   readonly #databaseBudgets = new Map<string, Budget>();
   readonly #userBudgets = new Map<string, Budget>();
+  readonly #logins: Logins;
   readonly #paused = new Set<string>();
   #allPaused = false;
 
   constructor(parts: PoolsParts) {
     this.#parts = parts;
+    this.#logins = new Logins((user) => parts.secret(user));
   }
 
   entries(): Iterable<PoolEntry> {
@@ -110,12 +107,16 @@ export class Pools {
     return this.#hosts.get(database)?.catalog;
   }
 
+  loggedIn(login: Login): void {
+    this.#logins.loggedIn(login);
+  }
+
   /** Begins to watch the hosts of a database, where roles or its catalog matter; resolves when they are known for the first time. */
   async watch(database: string, login: Login): Promise<void> {
     const entry = this.#parts.entry(database);
     if (entry === undefined || entry.hosts.length === 0) return;
     if (entry.reads === undefined && !this.#parts.wantsCatalog(database)) return;
-    await this.#hostsFor(entry).begin(this.#loginFor(entry, login));
+    await this.#hostsFor(entry).begin(this.#logins.of(entry, login));
   }
 
   #hostsFor(entry: DatabaseEntry): Hosts {
@@ -142,7 +143,7 @@ export class Pools {
     }
     if (entry.reads === undefined) return this.#from(this.#pool(entry, undefined, login), waiter);
     const hosts = this.#hostsFor(entry);
-    if (!hosts.begun) hosts.begin(this.#loginFor(entry, login)).catch(() => {});
+    if (!hosts.begun) hosts.begin(this.#logins.of(entry, login)).catch(() => {});
     const host = hosts.pick(role);
     if (host !== undefined) return this.#from(this.#pool(entry, host, login), waiter);
     return this.#awaitRole(entry.name, { role, login, waiter, line: undefined });
@@ -184,23 +185,6 @@ export class Pools {
 
   // -- making pools -----------------------------------------------------------------------------------------------------------------
 
-  #loginFor(entry: DatabaseEntry, login: Login): LoginRequest {
-    const user = entry.user ?? login.user;
-    const secret = entry.password !== undefined ? parseSecret(entry.password) : login.secret;
-    const startup: Record<string, string> = {};
-    if (entry.client_encoding !== undefined) startup.client_encoding = entry.client_encoding;
-    if (entry.datestyle !== undefined) startup.DateStyle = entry.datestyle;
-    if (entry.timezone !== undefined) startup.TimeZone = entry.timezone;
-    if (entry.application_name !== undefined) startup.application_name = entry.application_name;
-    return {
-      user,
-      database: entry.dbname,
-      secret,
-      scramKeys: entry.password === undefined && entry.user === undefined ? login.scramKeys : undefined,
-      startup,
-    };
-  }
-
   /** The pool that was found last for a user of an entry, for each host: the way through a key is too long for each exchange. */
   #found = new WeakMap<DatabaseEntry, Map<string, PoolEntry>>();
 
@@ -219,7 +203,6 @@ export class Pools {
     const key = JSON.stringify([entry.name, host === undefined ? '' : `${host.at.host}:${host.at.port}`, user]);
     const found = this.#pools.get(key);
     if (found !== undefined) return found;
-    const request = this.#loginFor(entry, login);
     let known: { readonly config: Config; readonly policy: PoolPolicy } | undefined;
     const pool = new Pool({
       clock: this.#parts.clock,
@@ -228,7 +211,7 @@ export class Pools {
         if (known?.config !== config) known = { config, policy: poolPolicy(this.#parts.entry(entry.name) ?? entry, user, config) };
         return known.policy;
       },
-      connect: (owner) => this.#connect(entry.name, host, request, owner),
+      connect: (owner) => this.#connect(entry.name, host, this.#logins.of(entry, login), owner),
       check: (done) => new InternalExchange((_, outcome) => done(outcome.ok)),
       budgets: [this.#databaseBudget(entry.name), this.#userBudget(user)],
       log: (server, text) =>
