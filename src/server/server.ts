@@ -271,7 +271,8 @@ export class Server implements ChannelOwner, FrameSink {
       this.holder?.unsolicited(this, type, chunk, start, end);
       return;
     }
-    if (!this.#queue[this.#head]!.answer(this, type, chunk, start, end)) return;
+    // A client that hears that all is answered may go at once, and take the connection along.
+    if (!this.#queue[this.#head]!.answer(this, type, chunk, start, end) || this.#closed) return;
     if (chunk !== this.#chunk) {
       // A frame put together from several chunks lies in a buffer of its own.
       this.flushSlice();
@@ -293,7 +294,7 @@ export class Server implements ChannelOwner, FrameSink {
   }
 
   more(chunk: Buffer, start: number, end: number): void {
-    if (this.#streamed) this.#queue[this.#head]!.deliver(chunk, start, end);
+    if (this.#streamed && !this.#closed) this.#queue[this.#head]!.deliver(chunk, start, end);
   }
 
   malformed(type: number, length: number): void {
@@ -305,7 +306,8 @@ export class Server implements ChannelOwner, FrameSink {
     if (this.#sliceEnd === this.#sliceStart) return;
     const [start, end] = [this.#sliceStart, this.#sliceEnd];
     this.#sliceStart = this.#sliceEnd;
-    this.#queue[this.#head]!.deliver(this.#chunk!, start, end, last);
+    // Closed meanwhile: who was to get it has been told.
+    if (!this.#closed) this.#queue[this.#head]!.deliver(this.#chunk!, start, end, last);
   }
 
   #ready(status: number): void {
