@@ -37,29 +37,27 @@ function isOfOurs(signal: Signal, { place, identity, output, state }: ExchangeCl
   return place.signal(signal, identity, output.reported.values.get('is_superuser') === 'on');
 }
 
-export interface Launch {
-  readonly client: ExchangeClient & Renewer;
-  readonly request: Request;
-  readonly id: number;
-  readonly state: SessionState;
+/** The session whose request it is. */
+export interface Launcher extends ExchangeClient, Renewer {
+  readonly identity: { readonly id: number; readonly database: string };
   /** Nothing more belongs to the exchange. */
   readonly complete: boolean;
+}
+
+export interface Launch {
   /** Settings that the server must carry; undefined where it is held and has what the session did to it. */
   readonly label: Label | undefined;
   /** Query frames that were held back. */
   readonly heldBack: readonly Buffer[];
-  /** Statements that a server keeps (max_prepared_statements). */
-  readonly maxPrepared: number;
-  readonly autoPrepare: boolean;
   readonly nowMs: number;
 }
 
 /** The exchange stands in the server's queue; the request itself is still to be sent. */
-export function launch(
-  server: Server,
-  { client, request, id, state, complete, label, heldBack, maxPrepared, autoPrepare, nowMs }: Launch,
-): Active {
+export function launch(server: Server, client: Launcher, { label, heldBack, nowMs }: Launch): Active {
+  const { request, state, complete } = client;
+  const { id } = client.identity;
   const { names } = state;
+  const { maxPreparedStatements, autoPrepare } = state.policy;
   server.used = true;
   const wanted = request.verb === 'ddl' ? wantsAlone(request.text ?? '') : undefined;
   if (wanted !== undefined) client.place.leaveDatabase(wanted);
@@ -87,11 +85,11 @@ export function launch(
   }
   const plain = complete && renamed === undefined && Translation.isPlain(request, server, names, autoPrepare);
   const translation = new Translation(server, names, {
-    limit: maxPrepared,
+    limit: maxPreparedStatements,
     autoPrepare,
     owed: plain ? undefined : exchange.accountFor(),
     renamed,
-    moment: plain ? undefined : momentOf({ place: client.place, state }),
+    moment: plain ? undefined : momentOf(client),
   });
   if (complete && !plain && request.usesName) exchange.renewal = renewal(client, server, exchange, translation);
   server.enqueue(exchange);

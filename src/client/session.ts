@@ -165,28 +165,24 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   /** The exchange goes to the server: what the server lacks first, in the same write. */
-  #start(server: Server, target: Target, settled = false): void {
+  #start(server: Server, target: Target): void {
     if (server.sharing) return this.#sharer.begin(server);
     if (this.#held === undefined && server.used && wantsNewServer(this.request)) {
       server.close('a session needs a new connection');
       return this.#acquire(target, true);
     }
-    if (!settled && settledFirst(this, server, () => this.#start(server, target, true))) return;
+    if (!settledFirst(this, server, target)) this.settled(server, target);
+  }
+
+  settled(server: Server, target: Target): void {
     this.output.answerBytes = 0;
     const now = this.place.clock.nowMs();
     const fresh = this.#held === undefined;
     if (this.#status === code.STATUS_IDLE) this.transactionSinceMs = now;
     this.hold(server, target);
-    const active = launch(server, {
-      client: this,
-      request: this.request,
-      id: this.identity.id,
-      state: this.state,
-      complete: this.complete,
+    const active = launch(server, this, {
       label: fresh ? this.state.label : undefined,
       heldBack: this.heldBack.take(),
-      maxPrepared: this.state.policy.maxPreparedStatements,
-      autoPrepare: this.state.policy.autoPrepare,
       nowMs: now,
     });
     this.enter(active);

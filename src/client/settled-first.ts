@@ -2,6 +2,7 @@
  * What must be known of a server before a request is sent to it: that it has the names of SQL's PREPARE as the session does (`sql-bring.ts`), and
  * that statements of the protocol which it lacks would be there what the client knows (`known-results.ts`). Costs nothing where both are so.
  */
+import type { Target } from '../../routing/index.ts';
 import { bringAlone } from '../relay/bring.ts';
 import { InternalExchange } from '../server/exchange.ts';
 import type { Prepared } from '../server/prepared.ts';
@@ -22,12 +23,17 @@ export interface Asker extends Bringer {
   readonly identity: { readonly database: string };
   readonly place: Place;
   /** Where the server is that the session holds. */
-  readonly target: unknown;
+  readonly target: Target | undefined;
+  /** The request can be sent. */
+  settled(server: Server, target: Target): void;
   refuse(error: MessageFields): void;
 }
 
-/** All that must be settled on a server before the session's request is sent; true: `go` is called when it is. */
-export function settledFirst(session: Asker, server: Server, go: () => void): boolean {
+/** All that must be settled on a server before the session's request is sent; true: the session is told when it is. */
+export function settledFirst(session: Asker, server: Server, target: Target): boolean {
+  const { named, sql } = session.state.names;
+  if (named.size === 0 && sql.size === 0 && server.prepared.sql.size === 0) return false;
+  const go = (): void => session.settled(server, target);
   const next = (): void => {
     if (!resultsFirst(session, server, go)) go();
   };
@@ -38,18 +44,20 @@ export function momentOf({ place, state }: Pick<Asker, 'place' | 'state'>): Mome
   return { generation: place.texts.generation, label: state.label, atMs: place.clock.nowMs() };
 }
 
+const NONE: ReadonlySet<Prepared> = new Set();
+
 /** Statements of the request whose rows the client would misread, or whose parameters it would miswrite, were they other ones on this server. */
 export function misleading(session: Pick<Asker, 'place' | 'state' | 'request'>, server: Server): ReadonlySet<Prepared> {
   const { request, state } = session;
-  const found = new Set<Prepared>();
   const { results, named } = state.names;
-  if (named.size === 0) return found;
+  if (named.size === 0) return NONE;
+  const found = new Set<Prepared>();
   for (const { type, name, prepared } of request.items) {
     if (type !== code.BIND || prepared === undefined || name === '' || request.gives(name!) || server.prepared.has(prepared)) continue;
     results.forgive(prepared);
     if (results.isDoubtful(prepared, momentOf(session))) found.add(prepared);
   }
-  return found.size > 0 && isTold(request) ? new Set() : found;
+  return found.size > 0 && isTold(request) ? NONE : found;
 }
 
 function isTold(request: Request): boolean {

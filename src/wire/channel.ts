@@ -9,7 +9,8 @@ import net from 'node:net';
 import { chunkArrived, chunkDealtWith } from '../timers.ts';
 import { copyBytes } from './copy.ts';
 
-const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
+/** Of a socket with more to read libuv reads up to 32 times before any other has its turn: a larger one would keep the others waiting. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 /** Unsent bytes above which a channel is congested. */
 const HIGH_WATER = 256 * 1024;
 /** Pieces up to this size are gathered in one buffer; larger ones are written as they are. */
