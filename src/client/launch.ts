@@ -39,7 +39,7 @@ function isOfOurs(signal: Signal, { place, identity, output, state }: ExchangeCl
 
 /** The session whose request it is. */
 export interface Launcher extends ExchangeClient, Renewer {
-  readonly identity: { readonly id: number; readonly database: string };
+  readonly identity: Renewer['identity'] & { readonly id: number };
   /** Nothing more belongs to the exchange. */
   readonly complete: boolean;
 }

@@ -40,6 +40,7 @@ const [FALSE_TEXT, TRUE_TEXT] = [0x66, 0x74];
 
 /** The server does not know the process; the client hears that the signal was sent. */
 export class SignalExchange extends ClientExchange {
+  readonly reads = true;
   readonly #pid: number;
 
   constructor(client: ExchangeClient, simple: boolean, startedMs: number, pid: number) {
