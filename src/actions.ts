@@ -39,7 +39,7 @@ export function createActions(parts: ActionParts): Actions {
     set: (key, value) => parts.apply(setSetting(live.config, key, value)),
     pause: (database) => pause(parts, database),
     resume: (database) => pools.resume(database),
-    suspend: () => Promise.resolve(true),
+    suspend: () => suspend(parts),
     reconnect: (database) => pools.retire(database, 'obsolete connection'),
     waitClose: async (database) => void (await until(() => pools.closing(database) === 0)),
     enable: (database) => void live.disabled.delete(database),
@@ -60,6 +60,15 @@ async function pause({ clients, pools }: ActionParts, database: string | undefin
   return await until(
     () => busyServers(clients, database) === 0 && pools.openConnections(database) === 0,
     () => (database === undefined ? !pools.allPaused : !pools.isPaused(database)),
+  );
+}
+
+async function suspend({ clients, pools }: ActionParts): Promise<boolean> {
+  pools.suspend();
+  const underWay = (): boolean => [...clients.sessions.values()].some(({ phase }) => phase.at === 'active' || phase.at === 'shared');
+  return await until(
+    () => !underWay(),
+    () => pools.allPaused !== 'suspended',
   );
 }
 

@@ -85,7 +85,7 @@ export function createInspection(parts: InspectParts): AdminRead {
     pins: () => [...clients.sessions.values()].flatMap((session) => pinRows(session, date)),
     stateAudit: () => parts.auditFindings.rows(),
     lastRoutes: () => parts.lastRoutes.rows(),
-    state: () => (pools.allPaused ? 'paused' : 'active'),
+    state: () => pools.allPaused || 'active',
     shuttingDown: parts.shuttingDown,
   };
 }

@@ -290,7 +290,10 @@ class Worker {
     if (mode === 'immediate') return this.#end();
     this.#log.log(`shutting down, waiting for ${mode === 'wait_for_clients' ? 'clients' : 'servers'}`);
     if (mode === 'wait_for_clients') this.#listener?.closeTcp();
-    else this.#pools.pause(undefined);
+    else {
+      this.#pools.pause(undefined);
+      this.#pools.refuse({ error: errors.shuttingDown, reason: 'server shutting down' });
+    }
     this.#mayEnd();
   }
 

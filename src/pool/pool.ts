@@ -27,7 +27,7 @@ export class Pool implements ServerOwner, BudgetMember {
   readonly #sharing: Sharing;
   #opening = 0;
   #failure: { readonly atMs: number; readonly failure: ConnectFailure } | undefined;
-  #paused = false;
+  #paused: false | 'closing' | 'keeping' = false;
   #closed = false;
 
   constructor(parts: PoolParts) {
@@ -156,7 +156,7 @@ export class Pool implements ServerOwner, BudgetMember {
       this.#cancelling.add(server);
       return;
     }
-    const reason = this.#paused ? 'pause mode' : this.#closeReason(server);
+    const reason = this.#paused === 'closing' ? 'pause mode' : this.#closeReason(server);
     if (reason !== undefined) return server.close(reason);
     this.#idle.push(server);
     this.#justReleased = server;
@@ -265,11 +265,12 @@ export class Pool implements ServerOwner, BudgetMember {
   #retryLater(): boolean {
     const { atMs, failure } = this.#failure!;
     if (this.#parts.clock.nowMs() - atMs >= this.#parts.policy().loginRetryMs) return false;
-    if (this.size === 0) this.#refuseAll(failure);
+    if (this.size === 0) this.refuseAll(failure);
     return true;
   }
 
-  #refuseAll(failure: ConnectFailure): void {
+  /** Who is in line will get no server. */
+  refuseAll(failure: ConnectFailure): void {
     for (const waiter of this.#waiting.takeAll()) waiter.refused(failure);
   }
 
@@ -302,7 +303,7 @@ export class Pool implements ServerOwner, BudgetMember {
         this.#opening -= 1;
         this.#giveBudgets();
         this.#failure = { atMs: this.#parts.clock.nowMs(), failure };
-        if (this.size === 0) this.#refuseAll(failure);
+        if (this.size === 0) this.refuseAll(failure);
       },
     );
   }
@@ -365,10 +366,10 @@ export class Pool implements ServerOwner, BudgetMember {
     }
   }
 
-  /** No server is given out any more; `resume` ends it. Idle connections are closed at once, the others as they come back. */
-  pause(): void {
-    this.#paused = true;
-    this.retireAll('pause mode');
+  /** No server is given out any more; `resume` ends it. Idle connections are closed at once, the others as they come back, unless it `keeps` them. */
+  pause(keeps = false): void {
+    this.#paused = keeps ? 'keeping' : 'closing';
+    if (!keeps) this.retireAll('pause mode');
   }
 
   resume(): void {

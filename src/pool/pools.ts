@@ -47,6 +47,8 @@ export interface PoolsParts {
   inUse(database: string, user: string): boolean;
 }
 
+const DATABASE_REMOVED: ConnectFailure = { error: errors.databaseRemoved, reason: 'database removed' };
+
 /** The line in which a waiter stands. */
 export interface Line {
   leave(): void;
@@ -70,7 +72,9 @@ export class Pools {
   readonly #userBudgets = new Map<string, Budget>();
   readonly #logins: Logins;
   readonly #paused = new Set<string>();
-  #allPaused = false;
+  #allPaused: false | 'paused' | 'suspended' = false;
+  /** What is told to all who want a server from now on. */
+  #refusal: ConnectFailure | undefined;
 
   constructor(parts: PoolsParts) {
     this.#parts = parts;
@@ -137,8 +141,9 @@ export class Pools {
   /** A server of the target at once, or the line in which the waiter now stands. */
   acquire(database: string, role: Role, login: Login, waiter: Waiter): Server | Line {
     const entry = this.#parts.entry(database);
-    if (entry === undefined) {
-      setImmediate(() => waiter.refused({ error: errors.databaseRemoved, reason: 'database removed' }));
+    const refusal = this.#refusal ?? (entry === undefined ? DATABASE_REMOVED : undefined);
+    if (entry === undefined || refusal !== undefined) {
+      setImmediate(() => waiter.refused(refusal!));
       return { leave: () => {} };
     }
     if (entry.reads === undefined) return this.#from(this.#pool(entry, undefined, login), waiter);
@@ -217,7 +222,7 @@ export class Pools {
       log: (server, text) =>
         server === undefined ? this.#parts.log(`${entry.name}/${user}: ${text}`) : this.#parts.serverLog(server, text),
     });
-    if (this.#allPaused || this.#paused.has(entry.name)) pool.pause();
+    if (this.isPaused(entry.name)) pool.pause(this.#allPaused === 'suspended');
     const made: PoolEntry = { pool, database: entry.name, user, host, login };
     this.#pools.set(key, made);
     return made;
@@ -243,7 +248,7 @@ export class Pools {
 
   async #connect(database: string, host: Host | undefined, login: LoginRequest, owner: ServerOwner): Promise<Server> {
     const entry = this.#parts.entry(database);
-    if (entry === undefined) throw { error: errors.databaseRemoved, reason: 'database removed' } satisfies ConnectFailure;
+    if (entry === undefined) throw DATABASE_REMOVED;
     const list = host === undefined ? this.#order(entry) : [host.at];
     let failure: ConnectFailure = { error: errors.connectFailed, reason: 'no host' };
     for (const to of list) {
@@ -309,7 +314,7 @@ export class Pools {
   }
 
   pause(database: string | undefined): void {
-    if (database === undefined) this.#allPaused = true;
+    if (database === undefined) this.#allPaused = 'paused';
     else this.#paused.add(database);
     for (const { pool } of this.#of(database)) pool.pause();
   }
@@ -323,11 +328,23 @@ export class Pools {
   }
 
   isPaused(database: string): boolean {
-    return this.#allPaused || this.#paused.has(database);
+    return this.#allPaused !== false || this.#paused.has(database);
   }
 
-  get allPaused(): boolean {
+  get allPaused(): false | 'paused' | 'suspended' {
     return this.#allPaused;
+  }
+
+  /** As a pause of all, but connections stay open. */
+  suspend(): void {
+    this.#allPaused = 'suspended';
+    for (const { pool } of this.#of(undefined)) pool.pause(true);
+  }
+
+  /** Nobody gets a server any more: who waits for one is told so, and who comes. */
+  refuse(failure: ConnectFailure): void {
+    this.#refusal = failure;
+    for (const { pool } of this.#of(undefined)) pool.refuseAll(failure);
   }
 
   /** Connections of a database (or of all) that are still open. */

@@ -133,6 +133,23 @@ describe('the console', () => {
     assert.match(await refused('resume'), /pooler is not paused\/suspended/);
   });
 
+  it('SUSPEND lets statements end, keeps connections open, and RESUME goes on', async () => {
+    const [inTransaction, waiter] = [await connect(), await connect()];
+    const pid = first(await waiter.query('select pg_backend_pid()'));
+    await inTransaction.query('begin');
+    assert.equal((await admin.query('suspend')).command, 'SUSPEND');
+    assert.equal((await show('state')).find((row) => row.value === 'yes')?.key, 'suspended');
+    assert.equal(first(await inTransaction.query('select 1')), '1');
+    await inTransaction.query('commit');
+    waiter.send(frames.query('select pg_backend_pid()'));
+    await eventually(async () => assert.equal(Number((await pool('postgres'))?.cl_waiting), 1));
+    assert.ok((await connections()).length > 0);
+    assert.match(await refused('suspend'), /already suspended\/paused/);
+    assert.equal((await admin.query('resume')).command, 'RESUME');
+    assert.ok(pid !== undefined && rows(await waiter.until('Z')).length === 1);
+    assert.match(await refused('resume'), /pooler is not paused\/suspended/);
+  });
+
   it('PAUSE of one database leaves the others alone', async () => {
     const [a, b] = [await connect(), await connect('other')];
     await a.query('select 1');

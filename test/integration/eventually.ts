@@ -1,6 +1,6 @@
 /** Waiting for what nobody tells: a state of the server or of the console that is asked for again and again until it holds. */
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 45_000;
 const PAUSE_MS = 15;
 
 /** Resolves with what `look` returns as soon as it does not throw; after the limit it rejects with what it threw last. */

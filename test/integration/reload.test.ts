@@ -189,11 +189,13 @@ describe('signals and reload', () => {
 
   it('SIGINT waits for servers: transactions finish, then it ends', async () => {
     await start();
-    const [a, idle] = [await connect(), await connect()];
+    const [a, idle, late] = [await connect(), await connect(), await connect()];
     await a.query('begin');
     const ended = shardyard.exit('SIGINT');
     await shardyard.waitForLog(/got SIGINT/);
     assert.equal(first(await a.query('select 1')), '1');
+    late.send(frames.query('select 2'));
+    assert.match(errorOf(await late.untilEnd())?.M ?? '', /shutting down/, 'who would need another server is told so at once');
     a.send(frames.query('commit'));
     await a.until('C');
     assert.equal(await ended, 0);

@@ -19,7 +19,7 @@ export interface Side {
   untilEnd(): Promise<readonly RawFrame[]>;
 }
 
-const LIMIT_MS = 8000;
+const LIMIT_MS = 45_000;
 
 export type Script = (side: Side) => Promise<unknown>;
 
