@@ -7,6 +7,7 @@ import { createActions } from './actions.ts';
 import type { AdminView, ShutdownMode } from './admin/view.ts';
 import { AuditFindings } from './audit-findings.ts';
 import { readSecrets, type Secrets } from './auth/secrets.ts';
+import { Notifiers } from './client/notifiers.ts';
 import type { ExchangeDone, Finding, Place, SessionPolicy } from './client/place.ts';
 import { Texts } from './client/statements.ts';
 import { Clients } from './clients.ts';
@@ -131,6 +132,7 @@ class Worker {
       leaveDatabase: (dbname) => this.#pools.leave(dbname),
       signal: (signal, by, isSuperuser) => this.#clients.signal(signal, by, isSuperuser),
       learnt: this.#learnt,
+      notifiers: new Notifiers(),
       serverUser: (database, user) => this.#live.entry(database)?.user ?? user,
       acquire: (target, credentials, waiter) => this.#pools.acquire(target.database, target.role, credentials, waiter),
       tally: (database) => this.#statistics.tally(database),

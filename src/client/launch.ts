@@ -39,7 +39,7 @@ function isOfOurs(signal: Signal, { place, identity, output, state }: ExchangeCl
 
 /** The session whose request it is. */
 export interface Launcher extends ExchangeClient, Renewer {
-  readonly identity: Renewer['identity'] & { readonly id: number };
+  readonly identity: Renewer['identity'] & { readonly id: number; readonly pid: number };
   /** Nothing more belongs to the exchange. */
   readonly complete: boolean;
 }
@@ -61,6 +61,7 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   server.used = true;
   const wanted = request.verb === 'ddl' ? wantsAlone(request.text ?? '') : undefined;
   if (wanted !== undefined) client.place.leaveDatabase(wanted);
+  client.place.notifiers.begins(request, server, client.identity.pid);
   // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
   const failed = server.status === STATUS_FAILED;
   const signal = complete && !failed ? signalOf(request) : undefined;

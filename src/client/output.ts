@@ -7,6 +7,7 @@ import type { Server } from '../server/server.ts';
 import type { Channel } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import { withPid } from '../wire/write.ts';
+import type { Notifiers } from './notifiers.ts';
 import type { Tally } from './place.ts';
 import { type Reading, readingOf } from './statements.ts';
 
@@ -15,6 +16,7 @@ export class Output {
   readonly #tally: Tally;
   /** The client's own process id, as BackendKeyData told it. */
   readonly #pid: number;
+  readonly #notifiers: Notifiers;
   /** The parameters as the client knows them. */
   reported: Reported;
   #reading: Reading | undefined;
@@ -22,7 +24,8 @@ export class Output {
   /** Bytes of the answer that is under way. */
   answerBytes = 0;
 
-  constructor(channel: Channel, tally: Tally, pid: number, reported: Reported) {
+  constructor(channel: Channel, tally: Tally, pid: number, reported: Reported, notifiers: Notifiers) {
+    this.#notifiers = notifiers;
     this.#channel = channel;
     this.#tally = tally;
     this.#pid = pid;
@@ -67,9 +70,16 @@ export class Output {
   /** A frame that belongs to no answer. */
   unsolicited(server: Server, type: number, chunk: Buffer, start: number, end: number): void {
     if (type === code.PARAMETER_STATUS) this.reported = server.reported;
-    const own = type === code.NOTIFICATION_RESPONSE && chunk.readInt32BE(start + 5) === server.identity.pid;
-    if (!own) return this.forward(chunk, start, end);
-    const mended = withPid(chunk, start, end, this.#pid);
+    const sender = type === code.NOTIFICATION_RESPONSE ? this.#senderOf(server, chunk.readInt32BE(start + 5)) : undefined;
+    if (sender === undefined) return this.forward(chunk, start, end);
+    const mended = withPid(chunk, start, end, sender);
     this.forward(mended, 0, mended.length);
+  }
+
+  /** The client that notified; who listens is pinned, so what comes from another server connection is never its own. */
+  #senderOf(server: Server, pid: number): number | undefined {
+    if (pid === server.identity.pid) return this.#pid;
+    const sender = this.#notifiers.of(server, pid);
+    return sender === this.#pid ? undefined : sender;
   }
 }

@@ -13,6 +13,7 @@ import type { Credentials } from './credentials.ts';
 import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { KnownCode } from './known-code.ts';
+import type { Notifiers } from './notifiers.ts';
 import type { PinRecord } from './pins.ts';
 import type { Signal } from './signals.ts';
 import type { Texts } from './statements.ts';
@@ -85,6 +86,7 @@ export interface Place {
    */
   signal(signal: Signal, by: Pick<SessionIdentity, 'database' | 'user'>, isSuperuser: boolean): boolean;
   readonly learnt: Learnings;
+  readonly notifiers: Notifiers;
   /** Who server connections for this user log in as. */
   serverUser(database: string, user: string): string;
   /** A server of the target at once, or the line in which the waiter now stands. */

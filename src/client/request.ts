@@ -189,9 +189,11 @@ export class Request {
     return this.#parsed.get(name) !== undefined;
   }
 
-  /** Facts of all that is executed here. */
+  /** Facts of all that is executed here, or where nothing is, of what is parsed or described: EXECUTE must find what it names then, too. */
   facts(): readonly Facts[] {
-    return this.simple === undefined ? this.executed.filter((facts) => facts !== undefined) : [this.simple];
+    if (this.simple !== undefined) return [this.simple];
+    const all = this.executed.length > 0 ? this.executed : this.items.map(({ prepared }) => prepared?.facts);
+    return all.filter((facts) => facts !== undefined);
   }
 
   /** The command word of the only statement that is executed here; undefined where there are several or none. */
@@ -200,10 +202,11 @@ export class Request {
     return facts?.statements.length === 1 ? facts.statements[0]!.verb : undefined;
   }
 
-  /** Something that is executed here may have an effect on the session. */
+  /** Something that is executed here (or only parsed, where nothing is) may have an effect on the session. */
   get hasEffects(): boolean {
     if (this.simpleShape !== undefined) return this.simpleShape.hasEffects;
     for (const prepared of this.executedFrom) if (prepared === undefined || prepared.shape.hasEffects) return true;
+    if (this.executed.length === 0 && this.items.some(({ prepared }) => prepared?.shape.hasEffects)) return true;
     return this.isFunctionCall || this.simple !== undefined;
   }
 
@@ -320,7 +323,7 @@ export class Request {
     if (body === undefined) return new Item(code.PARSE, start, end);
     const text = known ?? this.#texts.textOf(body.text, reading);
     const rest = this.bytes.subarray(body.afterName, end);
-    const apart = this.#defines || this.#names.apart();
+    const apart = this.#defines || text.shape.isOfSession || this.#names.apart();
     const prepared = apart ? this.#texts.apart(text, body.types, rest) : this.#texts.prepared(text, body.types, rest, reading);
     this.about ??= known === undefined ? body.text : prepared;
     // A name in use stays what it was: the server will refuse the second Parse.

@@ -72,7 +72,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     this.place = place;
     this.#watcher = watcher;
     this.#tally = place.tally(identity.database);
-    this.output = new Output(channel, this.#tally, identity.pid, reported);
+    this.output = new Output(channel, this.#tally, identity.pid, reported, place.notifiers);
     this.state = new SessionState(identity, place, reported);
     this.request = new Request(place.texts, this.state.names);
     this.#sharer = new Sharer(this, place);

@@ -103,6 +103,8 @@ export class Server implements ChannelOwner, FrameSink {
   unnamed: Prepared | undefined;
   /** The session that may have used a sequence here last: currval() and lastval() speak of what it did. */
   sequenceUser: number | undefined;
+  /** The client that has notified from here, by the process id it was given; undefined when another has been here since. */
+  notifier: number | undefined;
   /** A client's statement has run here. */
   used = false;
   /** Put out of use as soon as it is released: RECONNECT, a changed configuration. */

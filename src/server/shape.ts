@@ -37,6 +37,10 @@ export class Shape {
   readonly hasEffects: boolean;
   /** It may call pg_terminate_backend() or pg_cancel_backend(). */
   readonly signals: boolean;
+  /** What it gives back is decided when it is prepared, by what the session has under a name: EXECUTE, FETCH. */
+  readonly isOfSession: boolean;
+  /** Some statement of it is NOTIFY, or calls pg_notify(). */
+  readonly notifies: boolean;
   readonly #facts: Facts;
   readonly #clearances = new Map<string, Clearance | 'asked'>();
   /** To prepare it gave a notice (a name too long): each Parse must, so it is not prepared for all. */
@@ -55,6 +59,8 @@ export class Shape {
     this.whyExclusive = whyExclusive(facts);
     this.preparable = mayBePrepared(facts);
     this.signals = facts.statements.length === 1 && facts.statements[0]!.functions.some(({ name }) => SIGNALLING.has(name));
+    this.isOfSession = facts.statements.some(({ verb }) => verb === 'execute' || verb === 'fetch');
+    this.notifies = facts.statements.some(({ verb, functions }) => verb === 'notify' || functions.some(({ name }) => name === 'pg_notify'));
     this.hasEffects = !facts.understood || facts.statements.some(({ effects }) => effects.length > 0);
   }
 

@@ -364,4 +364,14 @@ export const EXTENDED_SCRIPTS: Readonly<Record<string, Script>> = {
     side.send(parse('select 1'), terminate());
     await side.untilEnd();
   },
+  'EXECUTE of a statement of the protocol, only parsed and described': extended(
+    parse('select 1 as one', 'named'),
+    sync(),
+    parse('execute named', 'e'),
+    describe('S', 'e'),
+    sync(),
+    parse('execute nobody', 'f'),
+    describe('S', 'f'),
+    sync(),
+  ),
 };

@@ -192,9 +192,14 @@ for (const mode of ['transaction', 'session'] as const) {
       await other.query("notify news, 'one'");
       const heard = (await listener.until('A')).at(-1);
       assert.deepEqual([heard?.channel, heard?.payload], ['news', 'one']);
+      assert.equal(heard?.body.readInt32BE(0), other.pid);
       assert.deepEqual(other.pending, []);
       await other.query("begin; notify news, 'two'; commit");
       assert.equal((await listener.until('A')).at(-1)?.payload, 'two');
+      // Where a server connection has had others since, it is not known which of them it was.
+      await other.query("do $$ begin perform pg_notify('news', 'hidden'); end $$");
+      await (await connect()).query('begin; rollback');
+      assert.equal((await listener.until('A')).at(-1)?.payload, 'hidden');
       await listener.query('unlisten news');
       await other.query("notify news, 'three'");
       assert.deepEqual(

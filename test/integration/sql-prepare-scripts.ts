@@ -55,6 +55,21 @@ export const CONVERSATIONS: Readonly<Record<string, readonly Step[]>> = {
     [a, 'execute sel(1, 2)'],
     [a, 'drop table one_a'],
   ],
+  'EXECUTE that is only parsed and described': [
+    [a, 'prepare p as select 1 as one'],
+    [b, "prepare p as select 'b' as three"],
+    [a, [frames.parse('execute p', 'x'), frames.describe('S', 'x'), frames.sync()]],
+    [a, [frames.parse('execute r', 'z'), frames.describe('S', 'z'), frames.sync()]],
+    [b, [frames.parse('execute p', 'x'), frames.describe('S', 'x'), frames.sync()]],
+  ],
+  'FETCH from cursors with one name, prepared by the protocol': [
+    [a, 'begin; declare c cursor for select 1 as one'],
+    [a, [frames.parse('fetch c', 'f'), frames.describe('S', 'f'), frames.bind({ statement: 'f' }), frames.execute(), frames.sync()]],
+    [a, 'commit'],
+    [b, "begin; declare c cursor for select 'b' as three"],
+    [b, [frames.parse('fetch c', 'f'), frames.describe('S', 'f'), frames.bind({ statement: 'f' }), frames.execute(), frames.sync()]],
+    [b, 'commit'],
+  ],
   'what is prepared in a transaction outlives its end': [
     [a, 'begin'],
     [a, 'prepare p as select 1'],
