@@ -49,6 +49,8 @@ export class Sequences {
     const calls = effects.some(({ kind }) => kind === 'opaque');
     if (calls && readOnly && this.#view.judge(usesOf(statement, inText)) === 'quiet') return false;
     if ((readOnly && !calls) || !MAY_DRAW.has(verb)) return false;
+    // What it drew elsewhere before is not the last any more, and must not be found there.
+    if (this.server !== server && this.server?.sequenceUser === identity.id) this.server.sequenceUser = undefined;
     server.sequenceUser = identity.id;
     this.server = server;
     return !reads && learnt.usesCurrval(identity.database, user);

@@ -12,7 +12,7 @@ import { SHARED_FILES_VARIABLE, sharedFiles } from './postgres-files.ts';
 import { projectRoot } from './root.ts';
 
 /** For a whole file; a test that takes longer than this hangs. */
-const FILE_LIMIT_MS = 240_000;
+const FILE_LIMIT_MS = 600_000;
 
 const compiled = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const patterns = process.argv.slice(2);

@@ -192,7 +192,7 @@ class Process implements Shardyard {
   }
 
   async stop(): Promise<void> {
-    const limit = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
+    const limit = setTimeout(() => this.#child.kill('SIGKILL'), 45_000);
     const code = await this.exit('SIGQUIT');
     clearTimeout(limit);
     const left = existsSync(this.socketDir)
