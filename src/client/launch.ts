@@ -6,9 +6,10 @@ import { bring, prepareAs, prepareFirst } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
 import { type Label, withoutIdentity } from '../server/settings.ts';
-import { STATUS_FAILED } from '../wire/codes.ts';
+import { STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
 import { query } from '../wire/write.ts';
 import { wantsAlone } from './leave-database.ts';
+import { listOwnNames, listsPrepared } from './listed-names.ts';
 import type { Active } from './phase.ts';
 import { type Renewer, renewal } from './renew.ts';
 import type { Request } from './request.ts';
@@ -75,6 +76,7 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   if (server.prepared.sql.size > 0) exchange.meaning = (error) => errorMeant(server, error);
   exchange.holdsParameters = effects && mayRestore(request, state);
   bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
+  if (complete && !failed && listsPrepared(request)) listOwnNames(server, state, heldBack.length > 0 || server.status !== STATUS_IDLE);
   const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
   if (effects && renamed === undefined && !failed) {

@@ -133,7 +133,7 @@ function putRight(server: Server, { all, used, named }: Seen, { names }: Session
 }
 
 /** Frames of ours that cannot fail. */
-function sendAlone(server: Server, frames: readonly Buffer[]): void {
+export function sendAlone(server: Server, frames: readonly Buffer[]): void {
   if (frames.length === 0) return;
   server.enqueue(
     new InternalExchange((_, { ok }) => {

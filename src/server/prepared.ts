@@ -65,6 +65,13 @@ export class PreparedSet {
     this.#set.delete(statement);
   }
 
+  /** Forgets those of the protocol, and tells which they were. */
+  takeAll(): readonly Prepared[] {
+    const all = [...this.#set];
+    this.#set.clear();
+    return all;
+  }
+
   clear(): void {
     this.#set.clear();
     this.sql.clear();

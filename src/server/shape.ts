@@ -41,6 +41,8 @@ export class Shape {
   readonly isOfSession: boolean;
   /** Some statement of it is NOTIFY, or calls pg_notify(). */
   readonly notifies: boolean;
+  /** It reads pg_prepared_statements. */
+  readonly listsPrepared: boolean;
   readonly #facts: Facts;
   readonly #clearances = new Map<string, Clearance | 'asked'>();
   /** To prepare it gave a notice (a name too long): each Parse must, so it is not prepared for all. */
@@ -61,6 +63,7 @@ export class Shape {
     this.signals = facts.statements.length === 1 && facts.statements[0]!.functions.some(({ name }) => SIGNALLING.has(name));
     this.isOfSession = facts.statements.some(({ verb }) => verb === 'execute' || verb === 'fetch');
     this.notifies = facts.statements.some(({ verb, functions }) => verb === 'notify' || functions.some(({ name }) => name === 'pg_notify'));
+    this.listsPrepared = facts.statements.some(({ relations }) => relations.some(({ name }) => name === 'pg_prepared_statements'));
     this.hasEffects = !facts.understood || facts.statements.some(({ effects }) => effects.length > 0);
   }
 
