@@ -45,7 +45,7 @@ export function renewal(session: Renewer, server: Server, exchange: ClientExchan
     };
     const fresh = state.names.apart()
       ? place.texts.apart(prepared, prepared.types, prepared.body)
-      : place.texts.renewed(prepared, output.reading, changed);
+      : place.texts.renewed(prepared, output.reading, state.names.path(), changed);
     state.names.named.set(name, fresh);
     exchange.again(server);
     translation.send(part!, at);

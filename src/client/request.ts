@@ -324,7 +324,9 @@ export class Request {
     const text = known ?? this.#texts.textOf(body.text, reading);
     const rest = this.bytes.subarray(body.afterName, end);
     const apart = this.#defines || text.shape.isOfSession || this.#names.apart();
-    const prepared = apart ? this.#texts.apart(text, body.types, rest) : this.#texts.prepared(text, body.types, rest, reading);
+    const prepared = apart
+      ? this.#texts.apart(text, body.types, rest)
+      : this.#texts.prepared(text, body.types, rest, reading, this.#names.path());
     this.about ??= known === undefined ? body.text : prepared;
     // A name in use stays what it was: the server will refuse the second Parse.
     if (body.name === '' || this.#statement(body.name) === undefined) this.#name(body.name, prepared);

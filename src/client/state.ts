@@ -74,7 +74,7 @@ export class SessionState {
       judge: (uses) => this.#judge(uses),
     });
     this.#pins = new Pins((pin) => place.unpinned(identity, pin));
-    this.names.apart = () => this.#pins.has('temp') || this.#pins.has('opaque') || this.#doubts.any;
+    this.names.follow(this.settings, () => this.#pins.has('temp') || this.#pins.has('opaque') || this.#doubts.any);
   }
 
   /** The settings that the session must find on a server. */

@@ -10,6 +10,7 @@ import type { Facts, ParserName } from '../../routing/index.ts';
 import { LazyMap, LazySet } from '../lazy.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Reported } from '../server/reported.ts';
+import type { Label } from '../server/settings.ts';
 import { Shape } from '../server/shape.ts';
 import { latin1 } from '../wire/read.ts';
 import { KnownResults } from './known-results.ts';
@@ -126,10 +127,10 @@ export class Texts {
   }
 
   /**
-   * The shared statement for a text with these parameter types, for sessions that read literals alike; `body` is what follows the name in its
-   * Parse message (copied when new).
+   * The shared statement for a text with these parameter types, for sessions that read literals alike and find names along the same path; `body` is
+   * what follows the name in its Parse message (copied when new).
    */
-  prepared(text: Text, types: readonly number[], body: Buffer, { literals }: Reading): Prepared {
+  prepared(text: Text, types: readonly number[], body: Buffer, { literals }: Reading, path: string): Prepared {
     const now = this.#nowMs();
     if (text.generation !== this.#generation || now - text.preparedAtMs > PREPARED_MS) {
       text.generation = this.#generation;
@@ -137,21 +138,21 @@ export class Texts {
       text.untyped = undefined;
       text.typed = undefined;
     }
-    return preparedOf(text, types, body, text.quoted ? literals : '');
+    return preparedOf(text, types, body, `${path}${text.quoted ? literals : ''}`);
   }
 
   /**
    * What stands in for a statement whose result has changed: what is prepared for its text now or, when that is what failed, a new one, after
    * `changed` was told that there are new definitions.
    */
-  renewed(old: Prepared, reading: Reading, changed: () => void): Prepared {
+  renewed(old: Prepared, reading: Reading, path: string, changed: () => void): Prepared {
     const text = latin1(old.body, 0, old.body.indexOf(0));
     const found = isCacheable(text, reading) ? (this.#young.get(text) ?? this.#old.get(text)) : undefined;
     const present = found === undefined || found.shaped === true ? undefined : found;
-    const now = present === undefined ? old : this.prepared(present, old.types, old.body, reading);
+    const now = present === undefined ? old : this.prepared(present, old.types, old.body, reading, path);
     if (now !== old) return now;
     changed();
-    return present === undefined ? newPrepared(old, old.types, old.body) : this.prepared(present, old.types, old.body, reading);
+    return present === undefined ? newPrepared(old, old.types, old.body) : this.prepared(present, old.types, old.body, reading, path);
   }
 
   /** The same for a session in which names may mean something else than for others: a statement that it has for itself. */
@@ -231,13 +232,13 @@ export class Texts {
   }
 }
 
-function preparedOf(text: Text, types: readonly number[], body: Buffer, literals: string): Prepared {
-  if (types.length === 0 && literals === '') {
+function preparedOf(text: Text, types: readonly number[], body: Buffer, meaning: string): Prepared {
+  if (types.length === 0 && meaning === '') {
     text.untyped ??= newPrepared(text, types, body);
     return text.untyped;
   }
   text.typed ??= new Map();
-  const key = `${types.join()}\n${literals}`;
+  const key = `${types.join()}\n${meaning}`;
   let found = text.typed.get(key);
   if (found === undefined) {
     found = newPrepared(text, types, body);
@@ -252,14 +253,37 @@ function newPrepared({ facts, shape }: Pick<Text, 'facts' | 'shape'>, types: rea
   return { name, body: keepable(body), facts, shape, types, uses: 0 };
 }
 
+/** What a session's settings say of the names in its statements. */
+interface NamingSettings {
+  readonly pathTouched: boolean;
+  readonly label: Label;
+}
+
 /** One session's statement names, its unnamed statement, and which statement each open portal came from. */
 export class StatementNames {
   readonly named = new LazyMap<string, Prepared>();
   readonly results = new KnownResults();
   readonly portals = new LazyMap<string, Prepared | undefined>();
   unnamed: Prepared | undefined;
+  #settings: NamingSettings | undefined;
+  #hasOwn: () => boolean = () => false;
+
+  /** The session's settings, and whether it has tables and the like of its own. */
+  follow(settings: NamingSettings, hasOwn: () => boolean): void {
+    this.#settings = settings;
+    this.#hasOwn = hasOwn;
+  }
+
   /** Names of tables may mean something else here than for others: what is prepared now is not shared. */
-  apart: () => boolean = () => false;
+  apart(): boolean {
+    return this.#settings?.pathTouched === true || this.#hasOwn();
+  }
+
+  /** Where names are looked for, as the session has set it; empty: as for every new session. */
+  path(): string {
+    return this.#settings?.label.values.get('search_path') ?? '';
+  }
+
   /** Names given by SQL's PREPARE: of statements that follow the session, and of those on the server that it is pinned to. */
   readonly inSql = new LazySet<string>();
   /** Those that follow the session. */

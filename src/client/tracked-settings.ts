@@ -43,6 +43,11 @@ export class TrackedSettings {
     return this.#label;
   }
 
+  /** In the transaction that is open names may be looked for elsewhere than before. */
+  get pathTouched(): boolean {
+    return this.#touched.has('search_path') || this.#allReset;
+  }
+
   /** The client asked for something at start-up. */
   get hasStart(): boolean {
     return this.#start.values.size > 0;

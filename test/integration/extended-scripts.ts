@@ -374,4 +374,26 @@ export const EXTENDED_SCRIPTS: Readonly<Record<string, Script>> = {
     describe('S', 'f'),
     sync(),
   ),
+  'a text that is prepared once more when its names are looked for elsewhere': async (side) => {
+    const { query: say } = side;
+    const prepare = async (name: string): Promise<void> => {
+      side.send(parse('select * from sp', name), describe('S', name), bind({ statement: name }), execute(), sync());
+      await side.until('Z');
+    };
+    await say('create schema one_way; create schema other_way; create table one_way.sp (a int); create table other_way.sp (a text)');
+    await say('set search_path to one_way');
+    await prepare('outside');
+    await say('set search_path to other_way');
+    await say('begin');
+    await prepare('in transaction');
+    await say('set search_path to one_way');
+    await prepare('changed in transaction');
+    await say('rollback');
+    await say('begin');
+    await prepare('rolled back');
+    await say('reset search_path');
+    await prepare('nowhere');
+    await say('rollback');
+    await say('drop schema one_way, other_way cascade; reset search_path');
+  },
 };
