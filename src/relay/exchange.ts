@@ -154,6 +154,8 @@ export class ClientExchange implements Exchange {
   }
 
   #described(server: Server, type: number, chunk: Buffer, start: number, end: number): boolean {
+    // What is put back comes first: then the turn is that of who was asked.
+    this.pump(server);
     this.owed!.show(chunk, start, end);
     return this.#owedAnswer(server, type);
   }

@@ -53,6 +53,19 @@ describe('a statement that the client has described', () => {
     await other();
   });
 
+  it('is learnt behind the settings that go in front, and where others have prepared it before', async () => {
+    const [first, client] = [await connect(), await connect()];
+    await prepare(first);
+    await client.query("set application_name = 'second'");
+    assert.equal(types(await prepare(client)), '1tTZ');
+    const free = await takeServers();
+    await client.query('alter table t add constraint c check (a > 0)');
+    const other = await takeServers();
+    assert.deepEqual(rows(await run(client)), [['1', 'x']]);
+    await free();
+    await other();
+  });
+
   for (const change of ['alter table t drop column v', 'alter table t alter v type int using 5']) {
     it(`is Postgres’s error when its columns have changed: ${change}`, async () => {
       const client = await connect();
