@@ -66,7 +66,7 @@ export function forgetHere(request: Request, state: SessionState, reported: Repo
   if (first.verb === 'select' && first.effects[0]?.kind !== 'advisory_release') return undefined;
   if (!simple && (first.verb === 'select' || !isAlone(request, state))) return undefined;
   const statements = statementsOf(onlyText(request));
-  if (statements === undefined || !isCertain(statements, state)) return undefined;
+  if (statements === undefined || (!simple && statements.length > 1) || !isCertain(statements, state)) return undefined;
   const after = statements.some(({ takes }) => takes === 'all' || takes === 'settings') ? state.startReported : reported;
   const changes = changedParameters(reported, after);
   // In which order it reports several is the server's affair.

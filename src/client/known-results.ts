@@ -56,6 +56,12 @@ export class KnownResults {
     };
   }
 
+  /** The types of its parameters as the client was told them. */
+  types(prepared: Prepared): readonly number[] {
+    const types = this.#known?.get(prepared)?.types ?? '';
+    return types === '' ? [] : types.split(',').map(Number);
+  }
+
   /** Nothing that was found out before is believed. */
   doubt(prepared: Prepared): void {
     const known = this.#known?.get(prepared);

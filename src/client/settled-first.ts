@@ -22,6 +22,7 @@ import { Described } from './sql-prepared.ts';
 export interface Asker extends Bringer {
   readonly identity: { readonly database: string };
   readonly place: Place;
+  readonly status: number;
   /** Where the server is that the session holds. */
   readonly target: Target | undefined;
   /** The request can be sent. */
@@ -47,7 +48,7 @@ export function momentOf({ place, state }: Pick<Asker, 'place' | 'state'>): Mome
 const NONE: ReadonlySet<Prepared> = new Set();
 
 /** Statements of the request whose rows the client would misread, or whose parameters it would miswrite, were they other ones on this server. */
-export function misleading(session: Pick<Asker, 'place' | 'state' | 'request'>, server: Server): ReadonlySet<Prepared> {
+export function misleading(session: Pick<Asker, 'place' | 'state' | 'request' | 'status'>, server: Server): ReadonlySet<Prepared> {
   const { request, state } = session;
   const { results, named } = state.names;
   if (named.size === 0) return NONE;
@@ -57,7 +58,8 @@ export function misleading(session: Pick<Asker, 'place' | 'state' | 'request'>, 
     results.forgive(prepared);
     if (results.isDoubtful(prepared, momentOf(session))) found.add(prepared);
   }
-  return found.size > 0 && isTold(request) ? NONE : found;
+  // In a transaction Postgres's error has its place, whichever server it is on.
+  return found.size > 0 && session.status === code.STATUS_IDLE && isTold(request) ? NONE : found;
 }
 
 function isTold(request: Request): boolean {
@@ -122,7 +124,19 @@ function askAll(session: Asker, server: Server, all: ReadonlySet<Prepared>, done
     };
     server.prepared.add(prepared);
     server.enqueue(new InternalExchange((_, { ok, error }) => answered(ok, error), described.see));
-    const frames = [frame(code.PARSE, [prepared.name, prepared.body]), frame(code.DESCRIBE, [STATEMENT, prepared.name]), sync];
+    const body = typedBody(prepared, state.names.results.types(prepared));
+    const frames = [frame(code.PARSE, [prepared.name, body]), frame(code.DESCRIBE, [STATEMENT, prepared.name]), sync];
     server.send(Buffer.concat(frames));
   }
+}
+
+/** What follows the name in its Parse, with the types that its parameters had when the client was told: Postgres keeps them, too. */
+function typedBody({ body }: Prepared, types: readonly number[]): Buffer {
+  if (types.length === 0) return body;
+  const declared = Buffer.alloc(2 + 4 * types.length);
+  declared.writeUInt16BE(types.length, 0);
+  types.forEach((type, i) => {
+    declared.writeUInt32BE(type, 2 + 4 * i);
+  });
+  return Buffer.concat([body.subarray(0, body.indexOf(0) + 1), declared]);
 }

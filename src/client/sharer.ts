@@ -10,6 +10,7 @@ import { trimPrepared } from '../server/cleaning.ts';
 import type { Lost } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import { withoutIdentity } from '../server/settings.ts';
+import { STATUS_IDLE } from '../wire/codes.ts';
 import { askClearance } from './clearance.ts';
 import type { Output } from './output.ts';
 import type { Place, Tally } from './place.ts';
@@ -82,7 +83,7 @@ export class Sharer implements SharedClient {
 
   begin(server: Server): void {
     const { request, state } = this.#owner;
-    if (!this.#isCleared(this.#sharable!) || misleading({ request, state, place: this.#place }, server).size > 0) {
+    if (!this.#isCleared(this.#sharable!) || misleading({ request, state, place: this.#place, status: STATUS_IDLE }, server).size > 0) {
       // A definition has changed while it stood in line, or may have since the client was told of its statement.
       this.#owner.alone();
       return server.owner.sharedDone(server);

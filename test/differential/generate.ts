@@ -47,6 +47,20 @@ const CALLS: readonly (readonly [oid: number, name: string, ...values: readonly 
 const STATEMENT_NAMES = ['', '', 's', 'S 2', 'p'];
 const PORTAL_NAMES = ['', '', 'c', 'h'];
 
+/** Their columns are those of the table. */
+const CHANGING: readonly (readonly [sql: string, ...values: readonly string[]])[] = [
+  ['SELECT * FROM c$N.t WHERE id = $1', '1'],
+  ['SELECT * FROM c$N.t'],
+  ["INSERT INTO c$N.t (v) VALUES ('changing') RETURNING *"],
+  ['UPDATE c$N.t SET v = $1 WHERE id = $2 RETURNING *', 'changed', '1'],
+  ['SELECT id, v FROM c$N.t'],
+];
+const ALTER = [
+  'ALTER TABLE c$N.t ADD COLUMN IF NOT EXISTS more int',
+  'ALTER TABLE c$N.t DROP COLUMN IF EXISTS more',
+  'ALTER TABLE c$N.t ADD COLUMN IF NOT EXISTS other text; ALTER TABLE c$N.t DROP COLUMN IF EXISTS more',
+] as const;
+
 class Generator {
   readonly #random: Random;
   readonly #slot: number;
@@ -99,6 +113,7 @@ class Generator {
       [2, () => this.#call()],
       [1, () => ({ step: 'cancel' })],
       [2, () => this.#seed()],
+      [3, () => this.#changing()],
       [3, () => ({ step: 'reconnect', drop: this.#random.chance(40), login: this.login() })],
     ])();
   }
@@ -127,6 +142,31 @@ class Generator {
     const items: Item[] = [];
     for (let left = 1 + this.#random.below(4); left > 0; left--) items.push(...this.#exchange());
     return { step: 'extended', items };
+  }
+
+  /** A table changes under a statement that is prepared. */
+  #changing(): Step {
+    const [sql, ...values] = this.#random.pick(CHANGING);
+    const parse: Item = { item: 'parse', name: 's', sql: this.#own(sql) };
+    const bind: Item = { item: 'bind', portal: '', statement: 's', values };
+    const execute: Item = { item: 'execute', portal: '', rows: 0 };
+    const columns: Item = { item: 'describe', what: 'P', name: '' };
+    const statement: Item = { item: 'describe', what: 'S', name: 's' };
+    const use = (): Step => {
+      const items = this.#random.weighed<readonly Item[]>([
+        [5, [bind, columns, execute]],
+        [2, [bind, execute]],
+        [2, [statement]],
+        [1, [statement, bind, execute]],
+        [1, [bind, columns]],
+        [1, [{ ...parse, name: '' }, bind, columns, execute]],
+        [1, [bind, columns, execute, { item: 'sync' }, bind, execute]],
+      ]);
+      return { step: 'extended', items };
+    };
+    const alter: Step = { step: 'query', statements: [this.#own(this.#random.pick(ALTER))] };
+    const first: Step = { step: 'extended', items: [{ item: 'close', what: 'S', name: 's' }, parse, statement] };
+    return { step: 'group', steps: [first, use(), alter, use(), use(), ...(this.#random.chance(50) ? [alter, use()] : [])] };
   }
 
   #exchange(): readonly Item[] {

@@ -1,12 +1,15 @@
 /** Plays one script on one side: a connection, its steps, its end. The answers, step by step, are its transcript. */
-import { frames, type RawClient, type RawFrame, type RawTarget, rawLogIn, ServerRefusal } from '../support/raw-client.ts';
-import { type Login, type Script, type Step, sending } from './script.ts';
+import { frames, type RawClient, type RawFrame, type RawTarget, rawLogIn, rows, ServerRefusal } from '../support/raw-client.ts';
+import { requests, toRenew } from './renewal.ts';
+import { type Item, type Login, type Script, type Step, sending } from './script.ts';
 import { lines } from './transcript.ts';
 
 /** What a player must know of the side it plays on. */
 export interface Side {
   readonly target: RawTarget;
   readonly database: string;
+  /** Statements are prepared again here by hand where Shardyard does it (`renewal.ts`). */
+  readonly renews: boolean;
   /** Resolves when an ended session of this slot holds nothing any more; rejects when that takes too long. */
   settled(slot: number): Promise<void>;
   /** Resolves when a session of this database runs exactly this text, or `over` says that nobody waits for that. */
@@ -52,17 +55,66 @@ class Player {
         return await this.logIn(step.login);
       case 'cancel':
         return await this.#cancel();
-      default: {
-        const { bytes, answers } = sending(step);
-        this.#client?.send(bytes);
-        return await this.#answers(answers);
-      }
+      case 'extended':
+        return this.#side.renews ? await this.#renewing(step.items) : await this.#plain(step);
+      default:
+        return await this.#plain(step);
     }
   }
 
-  async #answers(count: number): Promise<readonly string[]> {
+  async #plain(step: Parameters<typeof sending>[0]): Promise<readonly string[]> {
+    const { bytes, answers } = sending(step);
+    this.#client?.send(bytes);
+    return await this.#answers(answers);
+  }
+
+  async #renewing(items: readonly Item[]): Promise<readonly string[]> {
     const client = this.#client;
-    if (client === undefined || client.ended) return ['no connection'];
+    const all: string[] = [];
+    for (const request of requests(items)) {
+      const { bytes } = sending({ step: 'extended', items: request });
+      client?.send(bytes);
+      const { received, after } = await this.#receive(1);
+      const name = after === undefined ? toRenew(request, received) : undefined;
+      const sql = name === undefined ? undefined : await this.#textOf(name);
+      if (after !== undefined) return [...all, ...lines(received, client?.pid ?? 0), ...after];
+      if (sql === undefined) all.push(...lines(received, client!.pid));
+      else {
+        all.push(
+          ...lines(
+            received.filter(({ type }) => type === 'A' || type === 'S'),
+            client!.pid,
+          ),
+        );
+        client!.send(frames.close('S', name), frames.parse(sql, name), bytes);
+        // Close and Parse are ours.
+        const again = await this.#receive(1);
+        const own = ['3', '1'];
+        const given = again.received.filter(({ type }) => type !== own[0] || own.shift() === undefined);
+        all.push(...lines(given, client!.pid), ...(again.after ?? []));
+      }
+    }
+    return all;
+  }
+
+  /** The text of a statement that was parsed, by itself or as it is prepared again; the unnamed one stays what it is. */
+  async #textOf(name: string): Promise<string | undefined> {
+    const sql = `SELECT statement FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql AND name = '${name}'`;
+    const asking = [frames.parse(sql, 'harness'), frames.bind({ statement: 'harness' }), frames.execute(), frames.close('S', 'harness')];
+    this.#client!.send(...asking, frames.sync());
+    const { received } = await this.#receive(1);
+    return rows(received)[0]?.[0] ?? undefined;
+  }
+
+  async #answers(count: number): Promise<readonly string[]> {
+    const { received, after } = await this.#receive(count);
+    return [...lines(received, this.#client?.pid ?? 0), ...(after ?? [])];
+  }
+
+  /** What comes up to so many ReadyForQuery; `after`: what else happened. */
+  async #receive(count: number): Promise<{ readonly received: readonly RawFrame[]; readonly after?: readonly string[] }> {
+    const client = this.#client;
+    if (client === undefined || client.ended) return { received: [], after: ['no connection'] };
     const received: RawFrame[] = [];
     let hangs = false;
     const limit = setTimeout(() => {
@@ -73,11 +125,11 @@ class Player {
       for (let left = count; left > 0; left--) received.push(...(await client.until('Z')));
     } catch {
       received.push(...(await client.untilEnd()));
-      return [...lines(received, client.pid), hangs ? `hangs: no answer within ${STEP_LIMIT_MS} ms` : 'the connection was closed'];
+      return { received, after: [hangs ? `hangs: no answer within ${STEP_LIMIT_MS} ms` : 'the connection was closed'] };
     } finally {
       clearTimeout(limit);
     }
-    return lines(received, client.pid);
+    return { received };
   }
 
   async #cancel(): Promise<readonly string[]> {

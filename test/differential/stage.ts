@@ -92,8 +92,11 @@ class DatabaseSide implements StageSide {
   readonly #expected: Sessions | undefined;
   #asked: Promise<unknown> = Promise.resolve();
   readonly refresh: () => Promise<void>;
+  readonly renews: boolean;
 
   constructor({ target, admin, database, sessions, expected, refresh }: SideParts) {
+    // Only through Shardyard there are servers to be made new.
+    this.renews = refresh === undefined;
     this.target = target;
     this.#admin = admin;
     this.database = database;

@@ -401,6 +401,8 @@ const WITH_PARAMETERS: readonly Bound[] = [
   ['SELECT currval($1)', 'c$N.s'],
   ['INSERT INTO c$N.t (v) VALUES ($1)', 'bound'],
   ['SELECT count(*) FROM c$N.t WHERE id > $1', '1'],
+  ['SELECT * FROM c$N.t WHERE id = $1', '1'],
+  ['INSERT INTO c$N.t (v) VALUES ($1) RETURNING *', 'bound'],
   ['SELECT f.set($1, $2)', 'app.a', 'hidden and bound'],
   ['SELECT f.lock($1)', '$N11'],
   ['SELECT f.noisy($1)', '9'],

@@ -14,6 +14,10 @@ const NOT_REPORTED = 'in_hot_standby';
 const oid = (number: number): number | 'own' => (number >= FIRST_OWN_OID ? 'own' : number);
 const sameTempSchema = (line: string): string => line.replace(/pg_(toast_)?temp_\d+/g, 'pg_$1temp_N');
 
+/** Shardyard may know before Postgres that a plan does not fit; it cannot know the line of the source that would say so. */
+const isOfPlans = ({ fields }: RawFrame): boolean => fields?.C === '0A000' && fields.R === 'RevalidateCachedQuery';
+const OF_SOURCE = ['F', 'L'];
+
 function body(frame: RawFrame, ownPid: number): string {
   switch (frame.type) {
     case 'K':
@@ -32,6 +36,7 @@ function body(frame: RawFrame, ownPid: number): string {
     case 'E':
     case 'N':
       return Object.entries(frame.fields ?? {})
+        .filter(([code]) => !isOfPlans(frame) || !OF_SOURCE.includes(code))
         .map(([code, value]) => `${code}=${value}`)
         .join(' | ');
     case 'D':

@@ -97,6 +97,8 @@ describe('a session that is made as new', () => {
       [parse('discard all', '', [25]), bind(), execute(), sync()],
       [parse('discard all'), bind({ values: ['x'] }), execute(), sync()],
       [parse('discard all'), bind(), execute('other'), sync()],
+      [parse('close all; reset all'), bind(), execute(), sync()],
+      [parse('reset all;'), bind(), execute(), sync()],
       [parse('discard all'), bind(), execute(), execute(), sync()],
       [parse('discard all'), bind(), execute(), parse('select 1'), bind(), execute(), sync()],
       [parse('deallocate all'), bind({ resultFormats: [1] }), execute(), sync()],

@@ -45,40 +45,34 @@ describe('a statement whose result has changed', () => {
     assert.equal(errorOf(answer)?.R, 'RevalidateCachedQuery');
   };
 
-  for (const settings of [
-    'default_pool_size = 1',
-    'default_pool_size = 3',
-    'pool_mode = session',
-    'pipeline = off',
-    'max_prepared_statements = 1',
-  ]) {
-    for (const who of CHANGERS) {
-      it(`is prepared again when ${who} has changed the table (${settings})`, async () => {
-        await start(settings);
-        const client = await connect();
-        await say(client, parse('select * from t where a = $1', 's'), sync());
-        for (let i = 0; i < 4; i++) assert.deepEqual(names(await run(client, ['1'])), ['a', 'v']);
-        await change(who, client);
-        for (let i = 0; i < 4; i++) {
-          const answer = await run(client, ['1']);
-          assert.equal(types(answer), '2TDCZ');
-          assert.deepEqual([names(answer), rows(answer)], [['a', 'v', 'b'], [['1', 'x', '7']]]);
-        }
-        await change(who, client, 'alter table t drop column v');
-        assert.deepEqual(names(await run(client, ['1'])), ['a', 'b']);
-      });
+  const every = CHANGERS.map((who) => [who, 'default_pool_size = 1'] as const);
+  const otherwise = ['default_pool_size = 3', 'pool_mode = session', 'pipeline = off', 'max_prepared_statements = 1'];
+  for (const [who, settings] of [...every, ...otherwise.map((settings) => [CHANGERS[2]!, settings] as const)]) {
+    it(`is prepared again when ${who} has changed the table (${settings})`, async () => {
+      await start(settings);
+      const client = await connect();
+      await say(client, parse('select * from t where a = $1', 's'), sync());
+      for (let i = 0; i < 4; i++) assert.deepEqual(names(await run(client, ['1'])), ['a', 'v']);
+      await change(who, client);
+      for (let i = 0; i < 4; i++) {
+        const answer = await run(client, ['1']);
+        assert.equal(types(answer), '2TDCZ');
+        assert.deepEqual([names(answer), rows(answer)], [['a', 'v', 'b'], [['1', 'x', '7']]]);
+      }
+      await change(who, client, 'alter table t drop column v');
+      assert.deepEqual(names(await run(client, ['1'])), ['a', 'b']);
+    });
 
-      it(`writes once when ${who} has changed the table (${settings})`, async () => {
-        await start(settings);
-        const client = await connect();
-        await say(client, parse('insert into t (a) values ($1) returning *', 's', [23]), sync());
-        assert.deepEqual(rows(await run(client, ['2'])), [['2', null]]);
-        await change(who, client);
-        assert.deepEqual(rows(await run(client, ['3'])), [['3', null, '7']]);
-        assert.deepEqual(rows(await run(client, ['4'])), [['4', null, '7']]);
-        assert.deepEqual(await query(postgres, 'select a from t order by a'), [{ a: 1 }, { a: 2 }, { a: 3 }, { a: 4 }]);
-      });
-    }
+    it(`writes once when ${who} has changed the table (${settings})`, async () => {
+      await start(settings);
+      const client = await connect();
+      await say(client, parse('insert into t (a) values ($1) returning *', 's', [23]), sync());
+      assert.deepEqual(rows(await run(client, ['2'])), [['2', null]]);
+      await change(who, client);
+      assert.deepEqual(rows(await run(client, ['3'])), [['3', null, '7']]);
+      assert.deepEqual(rows(await run(client, ['4'])), [['4', null, '7']]);
+      assert.deepEqual(await query(postgres, 'select a from t order by a'), [{ a: 1 }, { a: 2 }, { a: 3 }, { a: 4 }]);
+    });
   }
 
   it('is prepared again for each client that has it, once on the server', async () => {
@@ -99,9 +93,7 @@ describe('a statement whose result has changed', () => {
     const client = await connect();
     await say(client, parse('select * from t where a = $1', 's'), describeFrame('S', 's'), sync());
     await change('somebody behind our back', client);
-    const described = await say(client, describeFrame('S', 's'), sync());
-    assert.equal(types(described), 'tTZ');
-    assert.deepEqual(names(described), ['a', 'v', 'b']);
+    assert.deepEqual(names(await say(client, describeFrame('S', 's'), sync())), ['a', 'v', 'b']);
     // What it was told holds for what it runs without asking again.
     const answer = await say(client, bind({ statement: 's', values: ['1'] }), execute(), sync());
     assert.deepEqual(rows(answer), [['1', 'x', '7']]);
@@ -173,7 +165,7 @@ describe('a statement whose result has changed', () => {
       both(async (client) => {
         await say(client, parse('select * from t', 's'), describeFrame('S', 's'), sync());
         await alter();
-        isStale(await say(client, bind({ statement: 's' }), execute(), sync()));
+        for (let i = 0; i < 3; i++) isStale(await say(client, bind({ statement: 's' }), execute(), sync()));
       }));
 
     it('in a transaction, which fails with it', () =>
@@ -238,6 +230,106 @@ describe('a statement whose result has changed', () => {
         assert.equal(errorOf(answer)?.C, '0A000');
         assert.equal(types(answer), '2TEZ');
       }));
+  });
+
+  describe('is not misread on a server that does not have it', () => {
+    /** Somebody changes the table; then all servers are new. */
+    async function elsewhere(sql: string): Promise<void> {
+      await (await connect()).query(sql);
+      const console = await connect({ database: 'shardyard' });
+      for (const command of ['RECONNECT', 'WAIT_CLOSE']) await console.query(command);
+    }
+    const blind = (
+      client: RawClient,
+      values: readonly (string | Buffer)[] = [],
+      formats: readonly number[] = [],
+    ): Promise<readonly RawFrame[]> => say(client, bind({ statement: 's', values, formats }), execute(), sync());
+
+    it('by who does not ask for its columns again', async () => {
+      await start('default_pool_size = 2');
+      const client = await connect();
+      await say(client, parse('select * from t', 's'), describeFrame('S', 's'), sync());
+      await elsewhere('alter table t add column b int default 7');
+      for (let i = 0; i < 3; i++) isStale(await blind(client));
+      assert.deepEqual(rows(await run(client)), [['1', 'x', '7']], 'who asks gets them');
+      assert.deepEqual(rows(await blind(client)), [['1', 'x', '7']], 'and knows them then');
+    });
+
+    it('and fails in its place, in a transaction too', async () => {
+      await start('default_pool_size = 3');
+      const client = await connect();
+      await say(client, parse('select * from t', 's'), describeFrame('S', 's'), parse('insert into t (a) values (5)', 'i'), sync());
+      await elsewhere('alter table t add column b int default 7');
+      const answer = await say(
+        client,
+        bind({ statement: 'i' }),
+        execute(),
+        bind({ statement: 's' }),
+        describeFrame('P'),
+        execute(),
+        sync(),
+      );
+      isStale(answer, '2CEZ');
+      assert.deepEqual(await query(postgres, 'select a from t'), [{ a: 1 }]);
+      await client.query('begin');
+      const failed = await run(client);
+      isStale(failed);
+      assert.equal(failed.at(-1)?.status, 'E');
+      await client.query('rollback');
+      assert.deepEqual(rows(await run(client)), [['1', 'x', '7']]);
+    });
+
+    it('where its columns have stayed, whatever else has changed', async () => {
+      await start('default_pool_size = 2');
+      const client = await connect();
+      await say(client, parse('select a, v from t where a = $1', 's'), sync());
+      await elsewhere('alter table t add column b int default 7');
+      assert.deepEqual(rows(await blind(client, ['1'])), [['1', 'x']]);
+      await client.query('begin');
+      assert.deepEqual(rows(await blind(client, ['1'])), [['1', 'x']]);
+      await client.query('commit');
+    });
+
+    it('nor are its values, whose types are those that it was described with', async () => {
+      await start('default_pool_size = 2');
+      const client = await connect();
+      await say(client, parse('insert into t (a) values ($1)', 's'), describeFrame('S', 's'), sync());
+      await elsewhere('alter table t alter column a type bigint');
+      const answer = await blind(client, [Buffer.from([0, 0, 1, 0])], [1]);
+      assert.equal(types(answer), '2CZ');
+      assert.deepEqual(await query(postgres, 'select a from t order by a'), [{ a: '1' }, { a: '256' }]);
+    });
+
+    it('and gives Postgres’s error where the table is gone', async () => {
+      await start('default_pool_size = 2');
+      const client = await connect();
+      await say(client, parse('select * from t', 's'), sync());
+      await elsewhere('drop table t');
+      for (let i = 0; i < 2; i++) {
+        const answer = await blind(client);
+        assert.deepEqual([types(answer), errorOf(answer)?.C], ['EZ', '42P01']);
+      }
+    });
+
+    it('by who looks names up in another place', async () => {
+      await start('default_pool_size = 2');
+      await query(
+        postgres,
+        'drop schema if exists other cascade; create schema other; create table other.t (z text); insert into other.t values ($$o$$)',
+      );
+      const [a, b] = [await connect(), await connect()];
+      await b.query('set search_path = other');
+      for (let i = 0; i < 4; i++)
+        for (const client of [a, b]) {
+          await say(client, parse('select * from t', 's'), sync());
+          assert.deepEqual(rows(await blind(client)), [client === a ? ['1', 'x'] : ['o']]);
+          await say(client, close('S', 's'), sync());
+        }
+      await say(a, parse('select * from t', 's'), describeFrame('S', 's'), sync());
+      await a.query('set search_path = other');
+      isStale(await blind(a));
+      assert.deepEqual(rows(await run(a)), [['o']]);
+    });
   });
 
   it('is nothing that node-postgres hears of', async () => {
