@@ -32,7 +32,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/inspect'],
   ['src/actions'],
   ['src/worker'],
-  ['src/cli', 'src/daemon', 'src/describe', 'src/main', 'src/offline', 'src/pidfile'],
+  ['src/cli', 'src/daemon', 'src/describe', 'src/main', 'src/memory', 'src/offline', 'src/pidfile'],
 ];
 
 /** Files that may be longer than the limit, because they are tables. */

@@ -5,6 +5,7 @@
  */
 
 import type { Effect } from '../../routing/index.ts';
+import { LazySet } from '../lazy.ts';
 import type { Ran } from './ran.ts';
 import { PG_TEMP, type TextLook } from './text-look.ts';
 
@@ -14,8 +15,8 @@ const SETS: ReadonlySet<Effect['kind']> = new Set(['set', 'set_local', 'set_conf
 
 export class Temporary {
   /** Those that were made outside of a transaction, or in one that is open. */
-  readonly #here = new Set<string>();
-  readonly #open = new Set<string>();
+  readonly #here = new LazySet<string>();
+  readonly #open = new LazySet<string>();
   /** A search_path may have put others before them. */
   #misled = false;
 

@@ -73,7 +73,7 @@ export const ownSettings = {
   },
   pipeline_depth: {
     type: 'int',
-    default: '32',
+    default: '128',
     unit: 'queries',
     min: 1,
     reloadable: true,
