@@ -5,7 +5,7 @@
  */
 import v8 from 'node:v8';
 
-const isGiven = (): boolean => [process.env['NODE_OPTIONS'] ?? '', ...process.execArgv].some((text) => text.includes('semi-space'));
+const isGiven = (): boolean => [process.env.NODE_OPTIONS ?? '', ...process.execArgv].some((text) => text.includes('semi-space'));
 
 /** It stays as large as start-up has made it: 8 or 16 MB, both halves together. */
 export function boundYoungGeneration(): void {

@@ -260,6 +260,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
     this.#count(exchange.failed ? 'error' : 'ok', ms);
     this.#tally.queries += 1;
     this.#tally.queryMs += ms;
+    this.#tally.serverParses += server.prepared.takeCount();
     if (exchange.spoilt) this.#dropServer(server);
     else {
       this.#status = status;

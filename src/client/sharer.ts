@@ -165,6 +165,7 @@ export class Sharer implements SharedClient {
     trimPrepared(server, state.policy.maxPreparedStatements, () => server.owner.sharedDone(server));
     this.#tally.queries += 1;
     this.#tally.queryMs += ms;
+    this.#tally.serverParses += server.prepared.takeCount();
     this.#tally.transactions += 1;
     this.#tally.transactionMs += ms;
     this.#owner.sharedDone(exchange.failed, ms);

@@ -347,7 +347,7 @@ export class Translation {
     const set = this.#server.prepared;
     set.delete(old);
     this.#server.send(frame(code.CLOSE, [Buffer.from([code.TARGET_STATEMENT]), old.name]));
-    this.#owe({ to: 'close', absorb: true, undo: () => set.add(old) });
+    this.#owe({ to: 'close', absorb: true, undo: () => set.putBack(old) });
   }
 
   /** A frame of ours, its answer absorbed. */

@@ -57,8 +57,23 @@ export class PreparedSet {
     return this.#set.has(statement);
   }
 
+  /** It is being prepared. */
   add(statement: Prepared): void {
     this.#set.add(statement);
+    this.#made += 1;
+  }
+  #made = 0;
+
+  /** It is there after all. */
+  putBack(statement: Prepared): void {
+    this.#set.add(statement);
+  }
+
+  /** How many were prepared since this was asked last. */
+  takeCount(): number {
+    const made = this.#made;
+    this.#made = 0;
+    return made;
   }
 
   delete(statement: Prepared): void {

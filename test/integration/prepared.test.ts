@@ -39,6 +39,10 @@ describe('prepared statements', () => {
       await b.query(i % 2 === 0 ? 'begin' : 'commit');
     }
     assert.equal(seen.size, 2);
+    const console = await connect({ database: 'pgbouncer' });
+    const totals = rows(await console.query('show stats_totals')).find(([name]) => name === 'postgres');
+    // client_parse_count, server_parse_count, bind_count
+    assert.deepEqual(totals?.slice(9, 12), ['1', '2', '8']);
   });
 
   it('with literals that a parameter gives their meaning belong to those who read them alike', async () => {

@@ -72,6 +72,8 @@ for (const [what, make] of Object.entries(MAKE)) {
     await side.query(`drop ${what === 'a view' ? 'view' : 'table'} t`);
     await useAll(side);
     await run(side, 'reads');
+    await run(side, 'inserts', '9');
+    await side.query('delete from t where a = 9');
   };
 }
 scripts['a second temporary table, of a name that was read before'] = async (side) => {
