@@ -6,6 +6,8 @@ import { afterChange, type HiddenCode } from './client/hidden-code.ts';
 import { KnownCode } from './client/known-code.ts';
 
 const BELIEVED_MS = 60_000;
+/** Who has drawn so often and has asked for nothing of it will hardly do so. */
+const EARLY_DRAWS = 1000;
 
 interface Believed<T> {
   readonly value: T;
@@ -16,6 +18,7 @@ export class Learnt {
   readonly #hidden = new Map<string, Believed<HiddenCode>>();
   readonly #known = new Map<string, Believed<KnownCode>>();
   readonly #currval = new Set<string>();
+  readonly #draws = new Map<string, number>();
   readonly #nowMs: () => number;
 
   constructor(nowMs: () => number) {
@@ -58,6 +61,13 @@ export class Learnt {
 
   learnCurrval(database: string, user: string): void {
     this.#currval.add(`${database}\0${user}`);
+  }
+
+  drawsEarly(database: string, user: string): boolean {
+    const key = `${database}\0${user}`;
+    const draws = this.#draws.get(key) ?? 0;
+    if (draws < EARLY_DRAWS) this.#draws.set(key, draws + 1);
+    return draws < EARLY_DRAWS;
   }
 }
 

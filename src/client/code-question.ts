@@ -14,6 +14,11 @@ tsm_system_time,unaccent,uuid-ossp,vector,bloom,dict_int,dict_xsyn,intagg,lo,mod
 
 /** Built-in functions that change a session; the catalog does not record that a view or a default depends on them. */
 const SUSPECT = '(set_config|advisory|setseed|dblink|query_to_xml|(table|cursor|schema|database)_to_xml|ts_stat|ts_rewrite|replication_)';
+/** They are followed as names; nothing records that a view or a default depends on them, either. */
+const OF_SEQUENCES = '[[:<:]](nextval|setval|currval|lastval)[[:>:]]';
+/** nextval() and setval() in an expression as it is stored, by their numbers: to write it as text would wait for who has locked the table. */
+const DRAWING = ':funcid (1574|1576|1765) ';
+const READING = '[[:<:]](currval|lastval)[[:>:]]';
 
 /** The number of the first object that is not built in (FirstNormalObjectId). */
 const OWN = '16384';
@@ -41,15 +46,17 @@ const BUILT_IN = `SELECT 'volatile', proname FROM pg_catalog.pg_proc WHERE prona
 
 const RELATIONS = `SELECT 'relation', c.relname, pg_catalog.bool_or(c.relkind <> ALL ('{r,m}'::"char"[]) OR c.relhasrules OR c.relhassubclass OR c.relrowsecurity
   OR (c.relchecks > 0 AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c'
-    AND (${depends('pg_constraint', 'k.oid')} OR pg_catalog.pg_get_constraintdef(k.oid) ~* '${SUSPECT}')))
+    AND (${depends('pg_constraint', 'k.oid')} OR pg_catalog.pg_get_constraintdef(k.oid) ~* '${SUSPECT}|${READING}')))
   OR (c.relhastriggers AND (
     EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND (NOT t.tgisinternal OR t.tgfoid = ANY (${CASCADES})))))
   OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid >= ${OWN})
   OR EXISTS (SELECT FROM pg_catalog.pg_attrdef f WHERE f.adrelid = c.oid
-    AND (${depends('pg_attrdef', 'f.oid')} OR pg_catalog.pg_get_expr(f.adbin, f.adrelid) ~* '${SUSPECT}'))
+    AND (${depends('pg_attrdef', 'f.oid')} OR pg_catalog.pg_get_expr(f.adbin, f.adrelid) ~* '${SUSPECT}|${READING}'))
   OR (c.relhasindex AND EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid
     AND (${depends('pg_class', 'i.indexrelid')}
-      OR ((i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND pg_catalog.pg_get_indexdef(i.indexrelid) ~* '${SUSPECT}')))))
+      OR ((i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND pg_catalog.pg_get_indexdef(i.indexrelid) ~* '${SUSPECT}|${READING}'))))),
+  pg_catalog.bool_or(EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attidentity <> '')
+    OR EXISTS (SELECT FROM pg_catalog.pg_attrdef f WHERE f.adrelid = c.oid AND f.adbin::pg_catalog.text ~ '${DRAWING}'))
 FROM pg_catalog.pg_class c WHERE c.relname = ANY ($1) AND c.oid >= ${OWN} AND c.relkind = ANY ('{r,p,v,m,f}'::"char"[]) GROUP BY c.relname`;
 
 const TYPES = `SELECT 'type', t.typname, pg_catalog.bool_or(t.oid >= ${OWN} AND (t.typtype NOT IN ('e', 'c')
@@ -94,9 +101,13 @@ const DEEP = `WITH RECURSIVE
    UNION ALL ${part('r.how', 'pg_constraint', 'k.oid', "reach r JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid AND r.how = 'w' AND k.contype IN ('c', 'x')", 'pg_catalog.pg_get_constraintdef(k.oid)')}
    UNION ALL ${part('r.how', 'pg_class', 'i.indexrelid', "reach r JOIN pg_catalog.pg_index i ON i.indrelid = r.oid AND r.how = 'w'", "CASE WHEN i.indexprs IS NULL AND i.indpred IS NULL THEN '' ELSE pg_catalog.pg_get_indexdef(i.indexrelid) END")}
    UNION ALL ${part('r.how', 'pg_trigger', 't.oid', "reach r JOIN pg_catalog.pg_trigger t ON t.tgrelid = r.oid AND r.how = 'w' AND NOT t.tgisinternal", 'pg_catalog.pg_get_triggerdef(t.oid)')}
-   UNION ALL ${part('r.how', 'pg_constraint', 'k.oid', 'types r JOIN pg_catalog.pg_constraint k ON k.contypid = r.oid', 'pg_catalog.pg_get_constraintdef(k.oid)')}),
+   UNION ALL ${part('r.how', 'pg_constraint', 'k.oid', 'types r JOIN pg_catalog.pg_constraint k ON k.contypid = r.oid', 'pg_catalog.pg_get_constraintdef(k.oid)')}
+   UNION ALL ${part('r.how', 'pg_type', 't.oid', "types r JOIN pg_catalog.pg_type t ON t.oid = r.oid AND t.typtype = 'd' AND t.typdefaultbin IS NOT NULL", "pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass)")}),
  needs AS (SELECT DISTINCT p.name, p.how, d.refclassid, d.refobjid FROM parts p JOIN pg_catalog.pg_depend d ON d.classid = p.classid AND d.objid = p.oid)
 SELECT 'harm', name, how, '' FROM parts WHERE text ~* '${SUSPECT}'
+UNION ALL SELECT DISTINCT 'runs', name, how, pg_catalog.lower(found[1]) FROM parts, pg_catalog.regexp_matches(text, '${OF_SEQUENCES}', 'gi') found
+UNION ALL SELECT DISTINCT 'runs', r.name, r.how, 'nextval' FROM reach r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid
+  WHERE r.how = 'w' AND a.attnum > 0 AND a.attidentity <> ''
 UNION ALL SELECT 'harm', r.name, r.how, '' FROM reach r JOIN pg_catalog.pg_class c ON c.oid = r.oid WHERE c.relkind = 'f'
 UNION ALL SELECT 'harm', name, how, '' FROM needs WHERE refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass AND NOT EXISTS (
   SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid WHERE d.classid = refclassid AND d.objid = needs.refobjid

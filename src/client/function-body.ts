@@ -9,6 +9,8 @@ export interface BodyRead {
   readonly harmful: boolean;
   /** It can draw from sequences. */
   readonly draws: boolean;
+  /** It names currval() or lastval(). Where it is harmful it may also read them without that. */
+  readonly reads: boolean;
   /** Folded, and short enough to be names; what they name decides the rest. */
   readonly words: readonly string[];
 }
@@ -17,7 +19,7 @@ const list = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\
 
 /** Words with which a body changes its session, runs what it has put together, or defines something. */
 const HARMFUL = list(`
-  execute set_config setseed seed currval lastval reset discard listen unlisten prepare deallocate load temp temporary pg_temp hold
+  execute set_config setseed seed reset discard listen unlisten prepare deallocate load temp temporary pg_temp hold
   pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_shared
   pg_advisory_unlock_all pg_export_snapshot pg_stat_clear_snapshot pg_stat_force_next_flush pg_replication_origin_session_setup
   pg_replication_origin_session_reset pg_backup_start pg_backup_stop pg_start_backup pg_stop_backup ts_stat ts_rewrite set_limit
@@ -29,6 +31,7 @@ const HARMFUL = list(`
 `);
 
 const DRAWING = list('nextval setval insert merge copy update');
+const READING = list('currval lastval');
 
 /** What may stand between UPDATE and its SET: the table and its alias. */
 const NOT_BETWEEN = list('then else loop begin do if case when select from where');
@@ -92,8 +95,9 @@ export function readBody(text: string): BodyRead {
   const words = namesIn(text);
   if (words === undefined) return UNREADABLE;
   const tokens = tokensOf(text).map((token) => (token.startsWith('"') ? token : token.toLowerCase()));
-  if (isHarmful(tokens)) return UNREADABLE;
-  return { harmful: false, draws: tokens.some((token) => DRAWING.has(token)), words };
+  const reads = words.some((word) => READING.has(word));
+  if (isHarmful(tokens)) return { ...UNREADABLE, reads };
+  return { harmful: false, draws: tokens.some((token) => DRAWING.has(token)), reads, words };
 }
 
-const UNREADABLE: BodyRead = { harmful: true, draws: true, words: [] };
+const UNREADABLE: BodyRead = { harmful: true, draws: true, reads: false, words: [] };

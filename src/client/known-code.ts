@@ -2,6 +2,7 @@
  * What is known of the code behind the names of one database: whether using a function, a relation, an operator or a type can change anything
  * in a session. Asked name by name, when one is used for the first time, and followed from body to body: a function is harmless when nothing in
  * its body is harmful and all that the body names is harmless too. What is not known is said; whoever asks must then find out, or audit.
+ * In the same way it is known whether it draws from sequences, or reads what was drawn.
  *
  * A definition that changes takes away what was known of all names in its text, and of those that are reached through them.
  */
@@ -18,6 +19,9 @@ export interface Use {
 /** `draws`: harmless, but it may draw from sequences. */
 export type Verdict = 'quiet' | 'draws' | 'harmful' | 'unknown';
 
+/** Whether it reads currval() or lastval(). */
+export type ReadsSequences = 'never' | 'perhaps' | 'surely';
+
 /** A kind of object, in which names are looked for. */
 export type Kind = 'function' | 'relation' | 'type' | 'operator';
 
@@ -26,6 +30,8 @@ export type Names = Readonly<Record<Kind, ReadonlySet<string>>>;
 
 export interface Judgement {
   readonly verdict: Verdict;
+  /** `never` and `surely` where the code is known; `surely` may be a branch that is never taken. */
+  readonly reads: ReadsSequences;
   /** Names that must be asked for where it is `unknown`. */
   readonly wanted: Names;
 }
@@ -34,6 +40,7 @@ export interface Judgement {
 interface Code {
   readonly harmful: boolean;
   readonly draws: boolean;
+  readonly reads: boolean;
   readonly uses: readonly Use[];
 }
 
@@ -54,12 +61,19 @@ export interface Answers {
   readonly changes: number;
 }
 
-const NOTHING: Code = { harmful: false, draws: false, uses: [] };
-const HARMFUL: Code = { harmful: true, draws: true, uses: [] };
+const NOTHING: Code = { harmful: false, draws: false, reads: false, uses: [] };
+const HARMFUL: Code = { harmful: true, draws: true, reads: false, uses: [] };
+const DRAWING: Code = { ...NOTHING, draws: true };
+const READING: Code = { ...NOTHING, reads: true };
 const NO_NAMES: Names = { function: new Set(), relation: new Set(), type: new Set(), operator: new Set() };
-const QUIET: Judgement = { verdict: 'quiet', wanted: NO_NAMES };
-const DRAWS: Judgement = { verdict: 'draws', wanted: NO_NAMES };
-const HARM: Judgement = { verdict: 'harmful', wanted: NO_NAMES };
+const settled = (verdict: Verdict): Readonly<Record<ReadsSequences, Judgement>> => ({
+  never: { verdict, reads: 'never', wanted: NO_NAMES },
+  perhaps: { verdict, reads: 'perhaps', wanted: NO_NAMES },
+  surely: { verdict, reads: 'surely', wanted: NO_NAMES },
+});
+const QUIET = settled('quiet');
+const DRAWS = settled('draws');
+const HARM = settled('harmful');
 const KINDS = ['function', 'relation', 'type', 'operator'] as const satisfies readonly Kind[];
 /** As what a name is looked for that is used so. */
 const KINDS_OF: Readonly<Record<UseKind, readonly Kind[]>> = {
@@ -85,12 +99,19 @@ export function countNames(names: Names): number {
 
 /** Built-in functions that are volatile, and yet leave nothing in a session. */
 const HARMLESS_VOLATILE: ReadonlySet<string> = new Set(
-  `random random_normal clock_timestamp timeofday gen_random_uuid uuidv4 uuidv7 pg_sleep pg_sleep_for pg_sleep_until pg_notify nextval setval
+  `random random_normal clock_timestamp timeofday gen_random_uuid uuidv4 uuidv7 pg_sleep pg_sleep_for pg_sleep_until pg_notify
   pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared
   pg_current_xact_id txid_current pg_cancel_backend pg_terminate_backend pg_database_size pg_relation_size pg_total_relation_size pg_table_size
   pg_indexes_size pg_is_in_recovery tsvector_update_trigger tsvector_update_trigger_column suppress_redundant_updates_trigger
   lo_create lo_creat lo_from_bytea lo_get lo_put lo_unlink lo_import lo_export`.split(/\s+/),
 );
+/** What is known of the built-in functions that use sequences. */
+const OF_SEQUENCES: ReadonlyMap<string, Code> = new Map([
+  ['nextval', DRAWING],
+  ['setval', DRAWING],
+  ['currval', READING],
+  ['lastval', READING],
+]);
 
 /** Names that are kept; past that all are asked for again. */
 const KEPT_LIMIT = 50_000;
@@ -127,16 +148,19 @@ export class KnownCode {
 
   /** What using all of these does. */
   judge(uses: readonly Use[]): Judgement {
-    let draws = false;
+    let [draws, harmful] = [false, false];
+    let reads: ReadsSequences = 'never';
     let wanted: Names[] | undefined;
     for (const use of uses) {
       const one = this.#judge(use);
-      if (one.verdict === 'harmful') return HARM;
-      if (one.verdict === 'draws') draws = true;
-      if (one.verdict === 'unknown') wanted = [...(wanted ?? []), one.wanted];
+      if (one.reads === 'surely' || reads === 'never') reads = one.reads;
+      if (one.verdict === 'harmful') harmful = true;
+      else if (one.verdict === 'draws') draws = true;
+      else if (one.verdict === 'unknown') wanted = [...(wanted ?? []), one.wanted];
     }
-    if (wanted !== undefined) return { verdict: 'unknown', wanted: allNames(wanted) };
-    return draws ? DRAWS : QUIET;
+    if (harmful) return HARM[reads];
+    if (wanted !== undefined) return { verdict: 'unknown', reads, wanted: allNames(wanted) };
+    return (draws ? DRAWS : QUIET)[reads];
   }
 
   #judge(use: Use): Judgement {
@@ -157,11 +181,12 @@ export class KnownCode {
     const wanted = { function: new Set<string>(), relation: new Set<string>(), type: new Set<string>(), operator: new Set<string>() };
     const seen = new Set<string>();
     const open: Use[] = [first, ...(this.#casts ?? [])];
-    let [draws, unknown] = [false, this.#casts === undefined];
+    let [draws, reads, unknown] = [false, false, this.#casts === undefined];
+    const harm = (): Judgement => HARM[reads ? 'surely' : 'perhaps'];
     for (let use = open.pop(); use !== undefined; use = open.pop()) {
       const key = `${use.kind} ${use.name}`;
       if (seen.has(key)) continue;
-      if (seen.add(key).size > REACH_LIMIT || !isName(use)) return HARM;
+      if (seen.add(key).size > REACH_LIMIT || !isName(use)) return harm();
       if (use.kind === 'event') open.push(...this.#events);
       for (const kind of KINDS_OF[use.kind]) {
         const known = this.#known[kind].get(use.name);
@@ -171,13 +196,14 @@ export class KnownCode {
           continue;
         }
         const code = codeOf(use.kind, kind, known);
-        if (code.harmful) return HARM;
+        reads ||= code.reads;
+        if (code.harmful) return harm();
         draws ||= code.draws;
         open.push(...code.uses);
       }
     }
-    if (unknown) return { verdict: 'unknown', wanted };
-    return draws ? DRAWS : QUIET;
+    if (unknown) return { verdict: 'unknown', reads: reads ? 'surely' : 'perhaps', wanted };
+    return (draws ? DRAWS : QUIET)[reads ? 'surely' : 'never'];
   }
 
   /** Takes in what a database has answered, unless a definition has changed since it was asked. */
@@ -253,11 +279,13 @@ class Finding implements Known {
   used: Code | undefined;
   written: Code | undefined;
 
+  /** The fourth of a relation's row: whether columns of it draw from sequences on their own. */
   quick([what, name, detail, trusted, body]: Row): void {
     if (what === 'function') this.used = worse(this.used, functionCode(detail ?? '', trusted === 't', body ?? ''));
-    else if (what === 'volatile') this.used = worse(this.used, HARMLESS_VOLATILE.has(name!) ? NOTHING : HARMFUL);
+    else if (what === 'volatile') this.used = worse(this.used, volatileCode(name!));
     else if (what === 'operator') this.used = worse(this.used, running(detail!));
     else this.used ??= NOTHING;
+    if (what === 'relation' && trusted === 't') this.written = worse(this.written, DRAWING);
   }
 
   deep([what, , how, name]: Row): void {
@@ -272,12 +300,17 @@ const running = (name: string): Code => ({ ...NOTHING, uses: [{ kind: 'function'
 
 function worse(one: Code | undefined, other: Code): Code {
   if (one === undefined) return other;
-  return { harmful: one.harmful || other.harmful, draws: one.draws || other.draws, uses: [...one.uses, ...other.uses] };
+  const { harmful, draws, reads, uses } = other;
+  return { harmful: one.harmful || harmful, draws: one.draws || draws, reads: one.reads || reads, uses: [...one.uses, ...uses] };
+}
+
+function volatileCode(name: string): Code {
+  return OF_SEQUENCES.get(name) ?? (HARMLESS_VOLATILE.has(name) ? NOTHING : HARMFUL);
 }
 
 function functionCode(language: string, trusted: boolean, body: string): Code {
   if (language === 'c' || language === 'internal') return trusted ? NOTHING : HARMFUL;
   if (!IN_LANGUAGES.has(language)) return HARMFUL;
-  const { harmful, draws, words } = readBody(body);
-  return { harmful, draws, uses: words.map((name) => ({ kind: 'word', name })) };
+  const { harmful, draws, reads, words } = readBody(body);
+  return { harmful, draws, reads, uses: words.map((name) => ({ kind: 'word', name })) };
 }

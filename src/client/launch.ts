@@ -2,6 +2,7 @@
  * An exchange begins on a server: everything the server lacks for it comes first, in the same write (settings, what was held back, a
  * statement that SQL names), then the exchange itself takes its place in the queue.
  */
+import type { Verb } from '../../routing/index.ts';
 import { bring, prepareAs, prepareFirst } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
 import type { Server } from '../server/server.ts';
@@ -13,6 +14,7 @@ import { listOwnNames, listsPrepared } from './listed-names.ts';
 import type { Active } from './phase.ts';
 import { type Renewer, renewal } from './renew.ts';
 import type { Request } from './request.ts';
+import { readsInText } from './sequences.ts';
 import { momentOf } from './settled-first.ts';
 import { type Signal, SignalExchange, signalOf } from './signals.ts';
 import { errorMeant } from './sql-bring.ts';
@@ -20,8 +22,13 @@ import { namedInSql, renameInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
 import { Translation } from './translate.ts';
 
-/** What another session drew from sequences is not for this one to see. */
+/** What others drew from sequences is not for this session to see. */
 const FORGET_SEQUENCES = query('DISCARD SEQUENCES');
+const NOTHING: readonly Buffer[] = [];
+const FORGET = [FORGET_SEQUENCES];
+/** In a failed transaction nothing runs: it is ended first, and the client's own ROLLBACK ends another. */
+const FORGET_AFTER_ROLLBACK = [query('ROLLBACK'), FORGET_SEQUENCES, query('BEGIN')];
+const ENDS_FAILURE: ReadonlySet<Verb> = new Set<Verb>(['commit', 'rollback', 'rollback_to']);
 
 /** Effects that set parameters back. */
 const RESETS: ReadonlySet<string> = new Set(['reset', 'reset_all', 'discard_all']);
@@ -36,6 +43,18 @@ function mayRestore(request: Request, { settings }: SessionState): boolean {
 function isOfOurs(signal: Signal, { place, identity, output, state }: ExchangeClient & Renewer): boolean {
   if (withoutIdentity(state.label) !== state.label) return false;
   return place.signal(signal, identity, output.reported.values.get('is_superuser') === 'on');
+}
+
+/** What makes the server forget sequences before the request, if it must. */
+function forgetFirst(server: Server, { request, state, complete }: Launcher): readonly Buffer[] {
+  if (state.policy.state.actions.sequence === 'ignore' || !state.sequences.mustForget(request, complete, server)) return NOTHING;
+  if (server.status !== STATUS_FAILED) return FORGET;
+  const statements = request.facts().flatMap((facts) => facts.statements);
+  const [first] = statements;
+  if (first === undefined || !ENDS_FAILURE.has(first.verb)) return NOTHING;
+  if (first.verb === 'rollback' && first.transaction?.chain !== true) return FORGET_AFTER_ROLLBACK;
+  // By a savepoint, say: it cannot be told to forget, and so refuses the request.
+  return statements.some(readsInText) ? FORGET : NOTHING;
 }
 
 /** The session whose request it is. */
@@ -71,11 +90,11 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
     ? new SignalExchange(client, request.isSimple, nowMs, signal.pid)
     : new ClientExchange(client, request.isSimple, !complete, nowMs);
   const effects = !complete || request.hasEffects;
-  const forget = effects && !failed && server.sequenceUser !== id && state.readsSequences(request);
-  if (forget) server.sequenceUser = id;
+  const first = server.sequenceUser === id ? NOTHING : forgetFirst(server, client);
+  if (first.length > 0) server.sequenceUser = id;
   if (server.prepared.sql.size > 0) exchange.meaning = (error) => errorMeant(server, error);
   exchange.holdsParameters = effects && mayRestore(request, state);
-  bring(server, exchange, label, forget ? [FORGET_SEQUENCES, ...heldBack] : heldBack);
+  bring(server, exchange, label, first.length > 0 ? [...first, ...heldBack] : heldBack);
   if (complete && !failed && listsPrepared(request)) listOwnNames(server, state, heldBack.length > 0 || server.status !== STATUS_IDLE);
   const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);

@@ -60,6 +60,8 @@ export interface Learnings {
   /** Somebody reads currval() or lastval() here as this user: sessions that draw from sequences must keep their server. */
   usesCurrval(database: string, user: string): boolean;
   learnCurrval(database: string, user: string): void;
+  /** One of the first draws of this user here, after which it may still turn out that somebody reads: counted by asking. */
+  drawsEarly(database: string, user: string): boolean;
 }
 
 /** Told by a session of its end. */

@@ -50,7 +50,7 @@ export const MAY_DROP = /^\s*(?:drop|reassign)\b|--|\/\*|;./is;
 /** A block of code that may change definitions. */
 export const MAY_DEFINE = /\b(?:create|alter|drop|execute)\b/i;
 
-/** Kinds of statements that can draw from a sequence. */
+/** Kinds of statements that can draw from a sequence, or read what was drawn. What a cursor does, the statement that declared it does. */
 export const MAY_DRAW: ReadonlySet<string> = new Set([
   'select',
   'insert',
@@ -62,7 +62,9 @@ export const MAY_DRAW: ReadonlySet<string> = new Set([
   'execute',
   'call',
   'do',
+  'declare',
   'fetch',
   'ddl',
+  'maintenance',
   'other',
 ]);

@@ -16,7 +16,7 @@ import { Definitions } from './definitions.ts';
 import { Doubts, usesOf } from './doubts.ts';
 import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
-import type { Use, Verdict } from './known-code.ts';
+import type { Judgement, Use } from './known-code.ts';
 import { isOnlyUnloaded } from './library-settings.ts';
 import { AUDITED, EVEN_ON_ERROR, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
@@ -72,6 +72,8 @@ export class SessionState {
       learnt: place.learnt,
       names: this.names,
       judge: (uses) => this.#judge(uses),
+      hasTemporary: () => this.#pins.has('temp') || this.#pins.has('opaque'),
+      keepsServer: () => this.#pins.any || this.policy.mode === 'session',
     });
     this.#pins = new Pins((pin) => place.unpinned(identity, pin));
     this.names.follow(this.settings, () => this.#pins.has('temp') || this.#pins.has('opaque') || this.#doubts.any);
@@ -183,7 +185,7 @@ export class SessionState {
     const uses = usesOf(statement, () => this.#looks.at(this.#origin).ddlUses);
     if (uses.length === 0 || this.#ignores('opaque') || this.#looks.doubted === uses) return;
     this.#looks.doubted = uses;
-    const { verdict } = this.#place.learnt.knownCode(this.#identity.database).judge(uses);
+    const { verdict } = this.#judge(uses);
     if (verdict === 'quiet' || verdict === 'draws') return;
     if (verdict === 'harmful') this.#definitions.temporary.forget();
     const what = uses[0]!.name === '' ? statement.verb : `${statement.verb} ${uses[0]!.name}`;
@@ -197,23 +199,18 @@ export class SessionState {
   }
 
   #usedSequences(statement: Ran, server: Server): void {
-    if (this.#ignores('sequence')) return;
-    if (this.sequences.used(statement, server, () => this.#looks.at(this.#origin).ddlUses)) this.#pin('sequence', statement.verb, server);
+    const matters = this.sequences.used(statement, server, () => this.#looks.at(this.#origin).ddlUses);
+    if (matters && !this.#ignores('sequence')) this.#pin('sequence', statement.verb, server);
   }
 
-  /** Whether a request may read currval() or lastval(). */
-  readsSequences(request: Request): boolean {
-    return !this.#ignores('sequence') && this.sequences.mayBeReadBy(request.facts());
-  }
-
-  #judge(uses: readonly Use[]): Verdict {
-    return this.#place.learnt.knownCode(this.#identity.database).judge(uses).verdict;
+  #judge(uses: readonly Use[]): Judgement {
+    return this.#place.learnt.knownCode(this.#identity.database).judge(uses);
   }
 
   /** Whether a statement may run code that is not harmless; definitions that it makes aside. */
   mayRunAnything(statement: Ran): boolean {
     if (statement.verb === 'prepare' || statement.effects.some(({ kind }) => kind === 'ddl')) return false;
-    const verdict = this.#judge(usesOf(statement, () => []));
+    const { verdict } = this.#judge(usesOf(statement, () => []));
     return verdict === 'harmful' || verdict === 'unknown';
   }
 
@@ -309,7 +306,7 @@ export class SessionState {
     if (effect.kind === 'prepare' && effect.name !== undefined) this.names.inSql.add(effect.name);
     else if (effect.kind === 'deallocate' && effect.name !== undefined) this.#sqlPrepared.remove(effect.name, server);
     if (effect.kind === 'discard_all' || effect.kind === 'discard_sequences') {
-      this.sequences.forget();
+      this.sequences.forgotten(server);
       this.#pins.remove('sequence');
     }
     if (effect.kind !== 'discard_all' && (effect.kind !== 'deallocate' || effect.name !== undefined)) return;

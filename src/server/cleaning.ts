@@ -32,6 +32,7 @@ export function cleanAndRelease(server: Server, queries: readonly string[]): voi
     if (DISCARD_ALL.test(text)) {
       server.label = server.base.size === 0 ? CLEAN : undefined;
       server.prepared.clear();
+      server.sequenceUser = 'nobody';
     } else if (text !== 'ROLLBACK') server.label = undefined;
   }
 }

@@ -105,6 +105,7 @@ export async function connectServer(request: ConnectRequest, owner: ServerOwner)
     const rest = control.takeRest();
     const server = new Server(identity, channel!, owner, parameters);
     server.base = base;
+    if (base !== NO_BASE) server.sequenceUser = undefined;
     if (rest.length > 0) server.onChunk(rest);
     return server;
   } catch (error) {

@@ -101,8 +101,8 @@ export class Server implements ChannelOwner, FrameSink {
   readonly prepared = new PreparedSet();
   /** What its unnamed statement is; undefined: none, or not known to be anyone's. */
   unnamed: Prepared | undefined;
-  /** The session that may have used a sequence here last: currval() and lastval() speak of what it did. */
-  sequenceUser: number | undefined;
+  /** The only session that can have drawn from sequences here: currval() and lastval() speak of that. Undefined: whoever. */
+  sequenceUser: number | 'nobody' | undefined = 'nobody';
   /** The client that has notified from here, by the process id it was given; undefined when another has been here since. */
   notifier: number | undefined;
   /** A client's statement has run here. */

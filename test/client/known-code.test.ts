@@ -51,6 +51,13 @@ describe('the body of a function', () => {
     assert.equal(readBody('select 1').draws, false);
     assert.equal(readBody('insert into t values (default)').draws, true);
   });
+
+  it('reads what was drawn where it names currval() or lastval(), which is no harm', () => {
+    const { reads, harmful } = readBody("begin new.a := CurrVal('s'); return new; end");
+    assert.deepEqual([reads, harmful], [true, false]);
+    assert.equal(readBody("begin raise notice 'lastval'; end").reads, false);
+    assert.equal(readBody('begin execute x; return lastval(); end').reads, true);
+  });
 });
 
 const use = (kind: Use['kind'], name: string): Use => ({ kind, name });
@@ -137,6 +144,41 @@ describe('known code', () => {
     assert.equal(known.knowsAnywhere, false);
     known.learn({ names: as('t'), quick: [], deep: [], changes });
     assert.equal(known.knowsAnywhere, false);
+  });
+
+  it('knows from name to name who draws from sequences, and who reads what was drawn', () => {
+    const known = new KnownCode();
+    const built = [
+      ['volatile', 'currval'],
+      ['volatile', 'nextval'],
+    ];
+    learn(known, ['f', 'currval', 'nextval', 't', 'g', 'serial', 'plain'], [fn('f', 'currval'), fn('g', 'f'), ...built], []);
+    learn(known, ['t'], [['relation', 't', 't', 'f']], [['runs', 't', 'w', 'g']]);
+    learn(
+      known,
+      ['serial', 'plain'],
+      [
+        ['relation', 'serial', 'f', 't'],
+        ['relation', 'plain', 'f', 'f'],
+      ],
+    );
+    learn(known, ['parent'], [['relation', 'parent', 't', 'f']], [['runs', 'parent', 'w', 'nextval']]);
+    const of = (...uses: Use[]) => [known.judge(uses).verdict, known.judge(uses).reads];
+    assert.deepEqual(of(use('write', 't')), ['quiet', 'surely']);
+    assert.deepEqual(of(use('read', 't')), ['quiet', 'never']);
+    assert.deepEqual(of(use('write', 'serial')), ['draws', 'never']);
+    assert.deepEqual(of(use('write', 'parent')), ['draws', 'never']);
+    assert.deepEqual(of(use('read', 'serial'), use('write', 'plain')), ['quiet', 'never']);
+    assert.deepEqual(of(use('write', 'plain'), use('write', 'serial'), use('word', 'g')), ['draws', 'surely']);
+  });
+
+  it('may read what was drawn where it is not known, or cannot be followed', () => {
+    const known = new KnownCode();
+    learn(known, ['opaque', 'both', 'c', 'quiet'], [fn('opaque', 'execute'), fn('both', 'execute currval'), fn('c', 'x', 'c')]);
+    const reads = (name: string) => known.judge([use('word', 'quiet'), use('function', name)]).reads;
+    assert.deepEqual(['opaque', 'c', 'never_seen', 'both'].map(reads), ['perhaps', 'perhaps', 'perhaps', 'surely']);
+    known.changed('alter table quiet add a int');
+    assert.equal(known.judge([use('write', 'quiet')]).reads, 'perhaps');
   });
 
   it('never asks for a name that is not plain', () => {

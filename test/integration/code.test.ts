@@ -24,6 +24,8 @@ const SCHEMA = `
   create function draws() returns bigint language sql as $$ select nextval('plain_id_seq') $$;
   create domain checked as text check (value = set_config('app.kept', value, false));
   create table with_domain (a checked);
+  create domain defaulted as text default set_config('app.kept', 'domain default', false);
+  create table with_default (a defaulted);
   create view looks as select set_config('app.kept', 'view', false);
   create function attribute(s stamped) returns text language sql as $$ select set_config('app.kept', 'attribute', false) $$;
   insert into stamped values (0, null);
@@ -80,6 +82,7 @@ describe('code that the text does not show', () => {
     ['select indirect()', 'default'],
     ["select from_string('set app.kept = ''string''')", 'string'],
     ["insert into with_domain values ('domain')", 'domain'],
+    ['insert into with_default values (default)', 'domain default'],
     ['select * from looks', 'view'],
     ['insert into parent values (1); insert into child values (1); delete from parent', 'here'],
     ["select 'cast'::checked", 'cast'],
