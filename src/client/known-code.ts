@@ -218,6 +218,8 @@ export class KnownCode {
     const found: Record<Kind, Map<string, Finding>> = { function: new Map(), relation: new Map(), type: new Map(), operator: new Map() };
     for (const kind of KINDS) for (const name of names[kind]) found[kind].set(name, new Finding());
     for (const row of quick) found[row[0] === 'volatile' ? 'function' : (row[0] as Kind)]?.get(row[1] ?? '')?.quick(row);
+    // A rule of its own: UPDATE of it is SET.
+    found.relation.get('pg_settings')?.deep(['harm', 'pg_settings', 'w', '']);
     for (const row of deep) {
       found[row[2] === 't' ? 'type' : 'relation'].get(row[1] ?? '')?.deep(row);
       if (row[0] === 'through') this.#reached(row[3]!, row[1]!);

@@ -10,6 +10,7 @@ import { InternalExchange } from '../server/exchange.ts';
 import { internReported, type Reported, withParameter } from '../server/reported.ts';
 import type { Server } from '../server/server.ts';
 import { intern, type Label, replayFrames } from '../server/settings.ts';
+import { OF_TRANSACTIONS } from './audit.ts';
 import type { Credentials } from './credentials.ts';
 import type { Line, Place } from './place.ts';
 
@@ -49,7 +50,7 @@ export class Welcomes {
     let known = this.#kept.get(key);
     if (known === undefined) {
       const reported = await ask(place, target, credentials, asked, deadlineMs);
-      known = { reported, label: canonical(asked, reported) };
+      known = { reported, label: canonical(lasting(asked), reported) };
       if (this.#kept.size >= KEPT_LIMIT) this.#kept.delete(this.#kept.keys().next().value!);
       this.#kept.set(key, known);
     }
@@ -73,6 +74,11 @@ function without(label: Label, name: string): Label {
   const values = new Map(label.values);
   values.delete(name);
   return intern(values);
+}
+
+/** What a transaction is made with anew outlasts none: Postgres takes it at the start, and it has no effect. */
+function lasting(label: Label): Label {
+  return [...OF_TRANSACTIONS].reduce(without, label);
 }
 
 function ask(place: Place, target: Target, credentials: Credentials, label: Label, deadlineMs: number): Promise<Reported> {
@@ -102,7 +108,7 @@ function askServer(server: Server, label: Label, resolve: (reported: Reported) =
   server.enqueue(
     new InternalExchange((_, outcome) => {
       if (outcome.ok) {
-        server.label = label;
+        server.label = lasting(label);
         const reported = server.reported;
         server.owner.release(server);
         return resolve(internReported(reported.values));

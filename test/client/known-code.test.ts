@@ -107,6 +107,12 @@ describe('known code', () => {
     assert.equal(verdict(known, use('write', 't')), 'harmful');
   });
 
+  it('knows that writing pg_settings sets parameters', () => {
+    const known = new KnownCode();
+    learn(known, ['pg_settings']);
+    assert.deepEqual([verdict(known, use('read', 'pg_settings')), verdict(known, use('write', 'pg_settings'))], ['quiet', 'harmful']);
+  });
+
   it('counts casts that nobody writes to everything', () => {
     const known = new KnownCode();
     learn(known, ['t', 'f'], [fn('f', 'execute'), ['cast', 'f']]);
