@@ -93,8 +93,9 @@ function letterOf({ type, target }: Item): string {
 /** Values that mean the same for whatever type, or whose types the client has declared; one format for all columns of the result. */
 function isPlain(bytes: Buffer, { rest, end, prepared }: Item): boolean {
   const values = boundParameters(bytes, rest!, end);
-  if (values === undefined) return false;
-  const declared = values.every((_, i) => (prepared!.types[i] ?? 0) !== 0);
+  // Of a statement that is not known, of SQL's PREPARE say, nothing is known of its types.
+  if (values === undefined || prepared === undefined) return false;
+  const declared = values.every((_, i) => (prepared.types[i] ?? 0) !== 0);
   if (!declared && values.some(({ format }) => format !== 0)) return false;
   const formats = bytes.readUInt16BE(rest!);
   const after = values.reduce((sum, value) => sum + 4 + (value.bytes?.length ?? 0), rest! + 4 + 2 * formats);

@@ -53,6 +53,11 @@ describe('a request that failed by a stale plan', () => {
     assert.equal(from('bind', [T, B({ values: [Buffer.alloc(4)], formats: [1], resultFormats: [1, 0] }), E, Z]), 1);
   });
 
+  it('is not when its statement is not known', () => {
+    const unknown = { statement: 'never parsed', values: [Buffer.from('4')] };
+    assert.equal(from('bind', [bind(unknown), P, E, Z]), undefined);
+  });
+
   it('is not when the client is not told the columns, or was told others', () => {
     assert.equal(from('bind', [B(), E, Z]), undefined);
     assert.equal(from('bind', [S, B(), P, E, Z]), undefined);
