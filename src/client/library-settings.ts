@@ -28,6 +28,7 @@ export function isOnlyUnloaded({ kind, name }: Effect): boolean {
 
 /** Whether a request must run on a server connection that nobody has used. */
 export function wantsNewServer(request: Request): boolean {
-  const [statement] = request.simple?.statements ?? [];
+  const facts = request.simple ?? (request.executed.length === 1 ? request.executed[0] : undefined);
+  const statement = facts?.statements[0];
   return statement !== undefined && statement.effects.length === 1 && isOnlyUnloaded(statement.effects[0]!);
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { rawLogIn, rows } from '../support/raw-client.ts';
+import { frames, rawLogIn, rows } from '../support/raw-client.ts';
 import { type Shardyard, startInFront } from '../support/shardyard.ts';
 import { sameAnswers } from './side-by-side.ts';
 
@@ -43,6 +43,13 @@ describe('a parameter in the name space of a library', () => {
       await everybodyLoads();
       await sameAnswers(target, shardyard, async (side) => {
         for (const text of script) await side.query(text);
+      });
+      await everybodyLoads();
+      await sameAnswers(target, shardyard, async (side) => {
+        for (const text of script) {
+          side.send(frames.parse(text), frames.bind(), frames.describe('P'), frames.execute(), frames.sync());
+          await side.until('Z');
+        }
       });
     }
   });
