@@ -16,7 +16,7 @@ function goOn(session: Session): void {
   const { phase, request } = session;
   const before = gathered.get(session);
   gathered.set(session, request.length);
-  if (before !== request.length) return;
+  if (before !== request.length || session.saysMore) return;
   // On shards only what is executed shows where the exchange belongs.
   if (phase.at === 'idle' && (!session.isSharded || request.executed.length > 0)) session.dispatch(false);
   else if (phase.at === 'active' && phase.exchange.open) session.sendMore(phase);

@@ -69,6 +69,11 @@ export class Input implements ChannelOwner, FrameSink {
     else this.#channel.resume();
   }
 
+  /** A frame has begun to arrive, or stands here. */
+  get goesOn(): boolean {
+    return this.#backlog !== undefined || !this.#scanner.between;
+  }
+
   /** Nothing is shown any more. */
   stop(): void {
     this.#stopped = true;

@@ -116,6 +116,10 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   get isSharded(): boolean {
     return this.place.database(this.identity.database)?.kind === 'sharded';
   }
+  /** The client is in the middle of saying something. */
+  get saysMore(): boolean {
+    return this.#input.goesOn;
+  }
   flow(): void {
     this.#input.flow();
   }
@@ -336,7 +340,6 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   serverLost(server: Server, lost: Lost): void {
     if (this.#held === server) this.broken(lost);
   }
-
   broken(lost: Lost): void {
     if (this.#phase.at === 'closed') return;
     this.#held = undefined;

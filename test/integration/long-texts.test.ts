@@ -205,8 +205,10 @@ describe('long texts', () => {
 
   it('can be cancelled in a Parse: all is passed over until Sync', async () => {
     const client = await connect();
+    // Made before anything is sent: what came without Sync or Flush is begun when its client says nothing for a while.
+    const long = frames.parse(insert('big', 10 * MB));
     client.send(frames.parse('select 1'), frames.bind({}), frames.execute());
-    client.send(frames.parse(insert('big', 10 * MB)), frames.bind({}), frames.execute(), frames.sync(), frames.query('select 8'));
+    client.send(long, frames.bind({}), frames.execute(), frames.sync(), frames.query('select 8'));
     await isRead(client);
     await client.cancel();
     const answer = await client.until('Z');
