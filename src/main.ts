@@ -10,7 +10,7 @@ import { loadConfig } from './config/load.ts';
 import { setSetting } from './config/show.ts';
 import { isInBackground, reportUp, startInBackground, switchUser } from './daemon.ts';
 import { createLog, type RootLog } from './log.ts';
-import { boundYoungGeneration } from './memory.ts';
+import { growYoungGenerationAtOnce } from './memory.ts';
 import { answer, check, type Outcome } from './offline.ts';
 import { checkPidFile, writePidFile } from './pidfile.ts';
 import { versionText } from './version.ts';
@@ -74,7 +74,7 @@ async function startHere(command: ServeCommand, config: Config, quiet: boolean, 
     await worker.stop();
     return 1;
   }
-  boundYoungGeneration();
+  growYoungGenerationAtOnce();
   reportUp();
   return undefined;
 }
