@@ -9,7 +9,7 @@ import { STATUS_TRANSACTION } from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
 import { type Acquirer, acquireServer } from './acquire.ts';
 import type { HeldBack } from './held-back.ts';
-import { IDLE, type Phase } from './phase.ts';
+import { IDLE, type Phase, whileAsked } from './phase.ts';
 
 /** The session whose BEGIN it is. */
 export interface Beginner extends Omit<Acquirer, 'granted'> {
@@ -27,7 +27,7 @@ export function beginAlone(session: Beginner, heldBack: HeldBack): void {
   const target: Target = { database: session.identity.database, role: 'primary' };
   const begin = (server: Server): void => {
     session.hold(server, target);
-    session.enter({ at: 'waiting', line: { leave: () => server.close('client disconnect while server was not ready') } });
+    session.enter(whileAsked(server));
     bringAlone(server, session.state.label, heldBack.take(), (ok) => {
       if (session.phase.at === 'closed') return;
       if (!ok) return session.fail(errors.serverCrashed, 'a transaction could not be begun');

@@ -31,6 +31,11 @@ export type Phase =
   | { readonly at: 'shared'; readonly server: Server }
   | Active;
 
+/** A server is asked something on behalf of the session, and the client waits; who leaves meanwhile takes the server along. */
+export function whileAsked(server: Server): InLine {
+  return { at: 'waiting', line: { leave: () => server.close('client disconnect while server was not ready') } };
+}
+
 export const IDLE: Phase = { at: 'idle' };
 export const SKIPPING: Phase = { at: 'skipping' };
 export const CLOSED: Phase = { at: 'closed' };

@@ -33,7 +33,7 @@ import { launch } from './launch.ts';
 import { wantsNewServer } from './library-settings.ts';
 import type { LocalAnswer } from './local.ts';
 import { Output } from './output.ts';
-import { type Active, CLOSED, IDLE, type Phase, SKIPPING } from './phase.ts';
+import { type Active, CLOSED, IDLE, type Phase, SKIPPING, whileAsked } from './phase.ts';
 import type { ExchangeDone, Place, SessionPolicy, SessionWatcher, Tally } from './place.ts';
 import { planOf } from './plan-of.ts';
 import { refusalOf, sendPart } from './refusals.ts';
@@ -278,7 +278,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
 
   /** What the statement did to the session is found out before the client hears that it is done. */
   #settle(server: Server): void {
-    this.enter({ at: 'waiting', line: { leave: () => server.close('client disconnect while server was not ready') } });
+    this.enter(whileAsked(server));
     this.state.settle(server, this.#status, (ok) => {
       if (this.#phase.at === 'closed') return;
       if (!ok) return this.fail(errors.serverCrashed, 'session state could not be read back');

@@ -12,6 +12,7 @@ import * as errors from '../wire/errors.ts';
 import { messageFields } from '../wire/read.ts';
 import { frame, type MessageFields, sync } from '../wire/write.ts';
 import type { Moment } from './known-results.ts';
+import { whileAsked } from './phase.ts';
 import type { Place } from './place.ts';
 import { renewableFrom } from './renew.ts';
 import type { Request } from './request.ts';
@@ -70,14 +71,10 @@ function resultsFirst(session: Asker, server: Server, go: () => void): boolean {
   if (server.status === code.STATUS_FAILED) return false;
   const doubtful = misleading(session, server);
   if (doubtful.size === 0) return false;
-  let left = false;
-  const leave = (): void => {
-    left = true;
-    server.close('client disconnect while server was not ready');
-  };
-  session.enter({ at: 'waiting', line: { leave } });
+  const waiting = whileAsked(server);
+  session.enter(waiting);
   const done = (error: Buffer | undefined): void => {
-    if (left || session.phase.at === 'closed') return;
+    if (session.phase !== waiting) return;
     if (server.closed) return session.fail(errors.serverCrashed, 'prepared statements could not be looked at');
     // The client's transaction has failed with it.
     if (error !== undefined && server.status === code.STATUS_FAILED) return session.refuse(fieldsOf(error));

@@ -15,7 +15,7 @@ import { changeFrames, type Label, withoutIdentity } from '../server/settings.ts
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
 import { bind, close, describe, execute, type MessageFields, parse, query, sync } from '../wire/write.ts';
-import type { Phase } from './phase.ts';
+import { type Phase, whileAsked } from './phase.ts';
 import type { Request } from './request.ts';
 import { Described, isSame, meaningOf, type TrackedStatement } from './sql-prepared.ts';
 import type { SessionState } from './state.ts';
@@ -39,14 +39,10 @@ export function namesFirst(session: Bringer, server: Server, go: () => void): bo
   if (state.policy.state.actions.prepare === 'ignore') return false;
   const lacking = putRight(server, seenBy(request, complete, state, server), state);
   if (lacking.length === 0) return false;
-  let left = false;
-  const leave = (): void => {
-    left = true;
-    server.close('client disconnect while server was not ready');
-  };
-  session.enter({ at: 'waiting', line: { leave } });
+  const waiting = whileAsked(server);
+  session.enter(waiting);
   prepareAgain(server, lacking, state.label, (ok) => {
-    if (left || session.phase.at === 'closed') return;
+    if (session.phase !== waiting) return;
     if (!ok) return session.fail(errors.serverCrashed, 'prepared statements could not be brought along');
     go();
     session.inputWanted();
