@@ -10,8 +10,9 @@ import net from 'node:net';
 import { chunkArrived, chunkDealtWith } from '../timers.ts';
 import { copyBytes } from './copy.ts';
 
-/** Of a socket with more to read libuv reads up to 32 times before any other has its turn: a larger one would keep the others waiting. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+/** Full reads of one channel before the others have their turn: libuv would go on for 32. */
+const READS_IN_A_ROW = 2;
 /** Unsent bytes above which a channel is congested. */
 const HIGH_WATER = 256 * 1024;
 /** Pieces up to this size are gathered in one buffer; larger ones are written as they are. */
@@ -45,6 +46,9 @@ interface Part {
 let soon: Channel | undefined;
 /** A chunk is being dealt with. */
 let reading = false;
+/** Whose full reads the last ones were, and how many. */
+let lastRead: Channel | undefined;
+let readsInARow = 0;
 /** Channels with something to write at the end of this turn of the event loop. */
 let later: Channel[] = [];
 let scheduled = false;
@@ -104,6 +108,8 @@ export class Channel {
   #largeBytes = 0;
   #isDirty = false;
   #wasCongested = false;
+  /** Its owner wants nothing to read. */
+  #isPaused = false;
   #closed = false;
   #error: Error | undefined;
   /** It waits for what other channels' reads of this turn add to it: one write carries the queries of several clients. */
@@ -163,7 +169,19 @@ export class Channel {
     } finally {
       flushSoon();
     }
+    if (length === READ_BUFFER.length) this.#takeTurns();
+    else readsInARow = 0;
     return true;
+  }
+
+  /** After several full reads there is more to come, but it is the others' turn. */
+  #takeTurns(): void {
+    readsInARow = lastRead === this ? readsInARow + 1 : 1;
+    lastRead = this;
+    if (readsInARow < READS_IN_A_ROW || this.#isPaused || this.closed) return;
+    readsInARow = 0;
+    this.#socket.pause();
+    setImmediate(() => this.#isPaused || this.resume());
   }
 
   /** Log-in hands the channel on to whoever lives with it afterwards. */
@@ -298,9 +316,11 @@ export class Channel {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
   resume(): void {
+    this.#isPaused = false;
     if (!this.closed) this.#socket.resume();
   }
 
