@@ -98,8 +98,9 @@ export class SessionState {
   }
 
   /** Whether anything is left in the server connection, and whether DISCARD ALL makes it as new. */
-  get leftBehind(): { readonly pinned: boolean; readonly undoable: boolean } {
-    return { pinned: this.#pins.any || this.#doubts.any, undoable: this.#pins.undoable && !this.#doubts.any };
+  get leftBehind(): { readonly pinned: boolean; readonly undoable: boolean; readonly touched: boolean } {
+    const doubted = this.#doubts.any;
+    return { pinned: this.#pins.any || doubted, undoable: this.#pins.undoable && !doubted, touched: this.settings.isTouched };
   }
 
   /** A request, or a further part of one, goes to a server. */
@@ -122,11 +123,9 @@ export class SessionState {
     const ran = this.#ran;
     this.#ran = [];
     this.#sqlPrepared.alone = exchange.simple && ran.length === 1;
-    if (exchange.failed && exchange.owed === undefined) {
-      // Without a list of what was owed it is not known how far it came.
-      server.unnamed = undefined;
-      if (!exchange.simple && !exchange.parseConfirmed && request.parsedUnnamed) this.names.unnamed = undefined;
-    }
+    // Without a list of what was owed only its first frame can have been a Parse; refused, it takes the unnamed statement away.
+    if (exchange.failed && exchange.owed === undefined && !exchange.parseConfirmed && request.parsedUnnamed)
+      this.names.unnamed = server.unnamed = undefined;
     if (isStale(exchange)) this.#definitions.changed(undefined, status);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     else request.bound.putInto(this.names.portals);
@@ -137,6 +136,7 @@ export class SessionState {
       else if (at === exchange.completed && exchange.failed) this.#failed(statement, server);
     });
     this.#origins.length = 0;
+    if (exchange.failed) this.settings.undone();
     if (status === STATUS_IDLE) this.#sqlPrepared.setsOpen = false;
     this.#looks.forget();
     this.#definitions.answered(exchange.failed, status);
@@ -174,7 +174,9 @@ export class SessionState {
     if (verb === 'commit_prepared' || (verb === 'do' && this.#looks.at(this.#origin).mayDefine))
       this.#definitions.changed(undefined, status);
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.lasting) this.#auditWanted = true;
-    if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
+    if (verb === 'commit') this.settings.committed();
+    else if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
+    else if (verb === 'rollback' || verb === 'rollback_to') this.settings.undone();
     this.#lookInto(statement, server);
   }
 

@@ -11,7 +11,7 @@ import type { Effect } from '../../routing/index.ts';
 import { LazyMap, LazySet } from '../lazy.ts';
 import { InternalExchange, type Outcome } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
-import { CLEAN, intern, type Label, quoteSetting, setConfigFrames } from '../server/settings.ts';
+import { CLEAN, intern, type Label, quoteSetting, restoreFrames } from '../server/settings.ts';
 import { STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
 import { bind, execute, parse, query, sync } from '../wire/write.ts';
 import { lastRow, OF_TRANSACTIONS } from './audit.ts';
@@ -28,8 +28,12 @@ export class TrackedSettings {
   readonly #touched = new LazyMap<string, string | null | undefined>();
   /** Reset by the server to another value than the client's own: to be put right at once. */
   readonly #restore = new LazySet<string>();
+  /** Reset, perhaps, and the reset undone again: the server knows. */
+  readonly #unsure = new LazySet<string>();
   /** All of them were, also those that only a connect_query has set. */
   #allReset = false;
+  /** Some of what was touched is of a transaction that was committed, by COMMIT AND CHAIN say. */
+  #committed = false;
 
   /** `user`: who servers log in as. */
   constructor(start: Label, user: string) {
@@ -46,6 +50,11 @@ export class TrackedSettings {
   /** In the transaction that is open names may be looked for elsewhere than before. */
   get pathTouched(): boolean {
     return this.#touched.has('search_path') || this.#allReset;
+  }
+
+  /** Something was set, or may have been, that was not read back yet. */
+  get isTouched(): boolean {
+    return this.#touched.size > 0 || this.#allReset;
   }
 
   /** The client asked for something at start-up. */
@@ -73,7 +82,7 @@ export class TrackedSettings {
 
   /** What is set is forgotten: RESET ALL and DISCARD ALL, where no server has anything of it. */
   backToStart(): void {
-    this.#touched.clear();
+    this.#forget();
     this.#label = this.#start;
   }
 
@@ -85,6 +94,9 @@ export class TrackedSettings {
       case 'set_config':
         if (name === undefined) return false;
         this.#touched.set(name.toLowerCase(), kind === 'set' ? value : undefined);
+        // It may have been reset in the same request, before.
+        this.#restore.delete(name.toLowerCase());
+        this.#unsure.delete(name.toLowerCase());
         return true;
       case 'set_role':
         this.#touched.set('role', undefined);
@@ -119,36 +131,64 @@ export class TrackedSettings {
     for (const name of names) if (identityToo || !(IDENTITY as readonly string[]).includes(name)) this.#reset(name);
   }
 
-  /** The transaction was rolled back: nothing of it holds. */
+  /** COMMIT is done: a ROLLBACK that comes before anything is read back does not undo what was set until now. */
+  committed(): void {
+    this.#committed = this.isTouched;
+  }
+
+  /** The transaction was rolled back, and with it all that was set since the last read-back, or some of it. */
   rolledBack(): void {
+    if (this.#committed) this.undone();
+    else this.#forget();
+  }
+
+  /** An error, or ROLLBACK TO, has undone some of what was done since the last read-back, or all of it: what holds now is the server's to say. */
+  undone(): void {
+    for (const [name, value] of this.#touched) {
+      if (value === null) this.#unsure.add(name);
+      this.#touched.set(name, undefined);
+    }
+    this.#restore.clear();
+  }
+
+  #forget(): void {
     this.#touched.clear();
     this.#restore.clear();
+    this.#unsure.clear();
     this.#allReset = false;
+    this.#committed = false;
   }
 
   /** Is there anything to do before the client is told that its statement is done? */
   unsettled(status: number): boolean {
     if (status === STATUS_FAILED) return false;
-    return this.#restore.size > 0 || (status === STATUS_IDLE && (this.#touched.size > 0 || this.#allReset));
+    return this.#restore.size > 0 || (status === STATUS_IDLE && this.isTouched);
   }
 
   /** Puts resets right and reads back; `done` is told whether the session's settings are known and in place. */
   settle(server: Server, status: number, done: (ok: boolean) => void): void {
     server.unnamed = undefined;
-    for (const name of server.base.keys()) if (this.#allReset || this.#touched.get(name) === null) this.#restore.add(name);
+    for (const name of server.base.keys()) {
+      if (this.#touched.has(name) ? this.#touched.get(name) === null : this.#allReset) this.#restore.add(name);
+    }
     this.#allReset = false;
-    if (this.#restore.size > 0) {
-      const values = [...this.#restore].map((name) => [name, this.#start.values.get(name) ?? server.base.get(name)!] as const);
-      this.#restore.clear();
-      // In a transaction a SELECT would take its snapshot, and SET TRANSACTION would come too late; SET does not.
-      const frames =
-        status === STATUS_IDLE ? setConfigFrames(values) : query(values.map(([name, value]) => quoteSetting(name, value)).join(';'));
-      this.#ask(server, frames, (outcome) => {
-        if (!outcome.ok) return done(false);
-        if (status === STATUS_IDLE) this.#readBack(server, done);
-        else done(true);
+    const own = (names: Iterable<string>): (readonly [string, string])[] =>
+      [...names].flatMap((name) => {
+        const value = this.#start.values.get(name) ?? server.base.get(name);
+        return value === undefined ? [] : [[name, value] as const];
       });
-    } else this.#readBack(server, done);
+    const [certain, unsure] = [own(this.#restore), status === STATUS_IDLE ? own(this.#unsure) : []];
+    this.#restore.clear();
+    if (status === STATUS_IDLE) this.#unsure.clear();
+    if (certain.length + unsure.length === 0) return status === STATUS_IDLE ? this.#readBack(server, done) : done(true);
+    // In a transaction a SELECT would take its snapshot, and SET TRANSACTION would come too late; SET does not.
+    const frames =
+      status === STATUS_IDLE ? restoreFrames(certain, unsure) : query(certain.map(([name, value]) => quoteSetting(name, value)).join(';'));
+    this.#ask(server, frames, (outcome) => {
+      if (!outcome.ok) return done(false);
+      if (status === STATUS_IDLE) this.#readBack(server, done);
+      else done(true);
+    });
   }
 
   #ask(server: Server, frames: Buffer, done: (outcome: Outcome) => void, row?: (chunk: Buffer, start: number, end: number) => void): void {
@@ -201,7 +241,7 @@ export class TrackedSettings {
     const values = new Map<string, string>();
     for (const [name, value] of this.#label.values) if (name.includes('.') && !asked.has(name)) values.set(name, value);
     for (const [name, value] of found) values.set(name, value);
-    this.#touched.clear();
+    this.#forget();
     this.#label = values.size === 0 ? CLEAN : intern(values);
     server.label = this.#label;
   }
@@ -217,7 +257,7 @@ export class TrackedSettings {
       } else if (value === null || (this.#isDefaultIdentity(name, value) && !server.base.has(name))) values.delete(name);
       else values.set(name, value);
     });
-    this.#touched.clear();
+    this.#forget();
     this.#label = values.size === 0 ? CLEAN : intern(values);
     if (server.label !== undefined) server.label = this.#label;
   }

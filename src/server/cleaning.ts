@@ -75,6 +75,8 @@ export interface Leaving {
   readonly busy: boolean;
   readonly pinned: boolean;
   readonly undoable: boolean;
+  /** It set parameters in the open transaction, or in one that this one was chained to: those are there to stay. */
+  readonly touched: boolean;
   /** The reset query that holds for it; undefined: none. */
   readonly resetQuery: string | undefined;
   /** Why the pooler ended the session; undefined when the client did. */
@@ -82,10 +84,11 @@ export interface Leaving {
 }
 
 /** The session is over: its server is given back clean, or closed. */
-export function letGo(server: Server | undefined, { busy, pinned, undoable, resetQuery, reason }: Leaving): void {
+export function letGo(server: Server | undefined, { busy, pinned, undoable, touched, resetQuery, reason }: Leaving): void {
   if (server === undefined || server.closed) return;
   server.holder = undefined;
   if (busy || server.pending > 0) return server.close(reason ?? 'client disconnect while server was not ready');
+  if (touched) server.label = undefined;
   const cleaning = cleaningOf(server, pinned, undoable, resetQuery);
   server.resume();
   if (cleaning === undefined) return server.close('session state that nothing undoes');

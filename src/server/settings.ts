@@ -49,9 +49,14 @@ function difference(from: Label | undefined, to: Label, base: Base): [string, st
   return changes;
 }
 
-/** Frames that set parameters to values, ending in Sync. */
-export function setConfigFrames(values: readonly (readonly [string, string | null])[]): Buffer {
-  return Buffer.concat([setConfig(values), sync]);
+/** Whether `$1` is reset: not in the view are a user's own, which are empty then, and who the session is, of which it is never said. */
+const IS_RESET = `coalesce((SELECT source <> 'session' FROM pg_catalog.pg_settings WHERE pg_catalog.lower(name) = $1),
+  coalesce(pg_catalog.current_setting($1, true), '') = '')`;
+
+/** Frames that set parameters to values, some of them only where they are reset, ending in Sync. */
+export function restoreFrames(values: readonly (readonly [string, string])[], ifReset: readonly (readonly [string, string])[]): Buffer {
+  const conditional = ifReset.map((entry) => statement(`SELECT pg_catalog.set_config($1, $2, false) WHERE ${IS_RESET}`, entry));
+  return Buffer.concat([...(values.length > 0 ? [setConfig(values)] : []), ...conditional, sync]);
 }
 
 /** Parameters whose value is a list of identifiers: a SET with one string would make one identifier of it. */
