@@ -3,6 +3,7 @@ export { type AnalyzeOptions, analyze, loadParsers, type ParserName } from './an
 export { condense } from './condense.ts';
 export { explain } from './explain.ts';
 export type { Effect, EffectKind, Facts, FunctionName, Operand, Relation, Statement, TransactionOptions, Verb } from './facts.ts';
+export { parametersOf } from './parameters.ts';
 export type { BoundValue, Catalog, Operands, PinReason, Plan, Role, Routable, RouteOptions, Target, View, Why } from './plan.ts';
 export { route, routeAll } from './route.ts';
 export {

@@ -10,6 +10,7 @@ import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { close, closeComplete, frame, parseComplete, sync } from '../wire/write.ts';
+import { boundCount, standInFor } from './failed-bind.ts';
 import type { Moment } from './known-results.ts';
 import type { Item, Part, Request } from './request.ts';
 import type { Renamed } from './sql-names.ts';
@@ -195,7 +196,7 @@ export class Translation {
       return this.#owe({ to, undo });
     }
     if (item.type !== code.CLOSE) {
-      this.#ensureUnnamed(() => this.#flushTo(item.start));
+      this.#ensureUnnamed(() => this.#flushTo(item.start), item.type === code.BIND ? item : undefined);
       return this.#owe(OWED[to]);
     }
     const undo = this.#restoreUnnamed();
@@ -223,11 +224,12 @@ export class Translation {
     };
   }
 
-  #ensureUnnamed(cut: () => void = () => {}): void {
+  #ensureUnnamed(cut: () => void = () => {}, bind?: Item): void {
     const wanted = this.#names.unnamed;
     const server = this.#server;
     if (wanted !== undefined && server.unnamed === wanted) return;
     cut();
+    if (wanted !== undefined && bind !== undefined && this.#standsIn(bind, wanted)) return;
     // Without one of its own the client must get Postgres's error, not another client's statement.
     if (wanted === undefined) this.#own('close', close(code.TARGET_STATEMENT, ''));
     else {
@@ -236,6 +238,20 @@ export class Translation {
       });
     }
     server.unnamed = wanted;
+  }
+
+  /** In a failed transaction the unnamed statement comes to stand in for one that the server lacks: the Bind fails in its own words then. */
+  #standsIn({ rest, end }: Item, prepared: Prepared): boolean {
+    const server = this.#server;
+    if (server.status !== code.STATUS_FAILED || this.#executes) return false;
+    const body = standInFor(prepared, boundCount(this.#bytes, rest!, end));
+    if (body === undefined) return false;
+    const before = server.unnamed;
+    server.unnamed = undefined;
+    this.#own('parse', frame(code.PARSE, [UNNAMED, body]), (refused) => {
+      if (!refused) server.unnamed = before;
+    });
+    return true;
   }
 
   #parse(item: Item): void {
@@ -289,18 +305,23 @@ export class Translation {
   #useNamed(item: Item, prepared: Prepared): void {
     const { results } = this.#names;
     if (item.type === code.BIND) {
-      if (results.isChanged(prepared) && !this.#server.prepared.has(prepared)) return this.#failInPlace(stalePlan);
+      const lacks = !this.#server.prepared.has(prepared);
+      if (lacks && this.#standsIn(item, prepared)) return this.#bind(item, UNNAMED);
+      if (lacks && results.isChanged(prepared)) return this.#failInPlace(stalePlan);
       if (item.name !== '') this.#opens(item.portal!, prepared);
     }
     this.#ensure(prepared);
-    if (item.type === code.BIND) {
-      sendBind(this.#server, item.portal!, prepared.name, this.#bytes, item.rest!, item.end);
-      this.#owe({ to: 'bind', mendError: renaming(prepared.name, item.name!) });
-    } else {
+    if (item.type === code.BIND) this.#bind(item, prepared.name);
+    else {
       this.#server.send(frame(code.DESCRIBE, [Buffer.from([code.TARGET_STATEMENT]), prepared.name]));
       const sees = this.#learner(item.name === '' ? undefined : prepared, true);
       this.#owe({ to: 'describe', mendError: renaming(prepared.name, item.name!), sees });
     }
+  }
+
+  #bind(item: Item, statement: Buffer): void {
+    sendBind(this.#server, item.portal!, statement, this.#bytes, item.rest!, item.end);
+    this.#owe({ to: 'bind', mendError: renaming(statement, item.name!) });
   }
 
   /** The statement stays on the server for others; only the client's name for it goes. */
@@ -351,7 +372,7 @@ export class Translation {
   }
 
   /** A frame of ours, its answer absorbed. */
-  #own(to: OwedTo, bytes: Buffer, undo: () => void = () => {}): void {
+  #own(to: OwedTo, bytes: Buffer, undo: (refused: boolean) => void = () => {}): void {
     this.#server.send(bytes);
     this.#owe({ to, absorb: true, undo });
   }
