@@ -1,7 +1,7 @@
 /**
- * A Bind in a failed transaction of a statement that the server lacks. Nothing can be prepared there, so the server would refuse our Parse in front of
- * it, in other words than the Bind. A Parse of an empty text is taken even there, and no Bind of that ever succeeds in a failed transaction: it stands
- * in for the statement, with as many parameters, since their number is looked at first.
+ * A Bind that must fail, of a statement that the server lacks: in a failed transaction, say. Nothing can be prepared there, so the server would refuse
+ * our Parse in front of it, in other words than the Bind. A Parse of an empty text is taken even there, and no Bind of that ever succeeds in a failed
+ * transaction: it stands in for the statement, with as many parameters, since their number is looked at first.
  */
 import { parametersOf, type Verb } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
@@ -17,7 +17,11 @@ const TEXT_TYPE = 25;
 export function standInFor({ facts, body, types }: Prepared, bound: number): Buffer | undefined {
   const [statement] = facts.statements;
   if (!facts.understood || statement === undefined || ENDS_TRANSACTION.has(statement.verb)) return undefined;
-  const count = parametersOf(facts, latin1(body, 0, body.indexOf(0)), types.length) ?? bound;
+  return standInWith(parametersOf(facts, latin1(body, 0, body.indexOf(0)), types.length) ?? bound);
+}
+
+/** The same for so many parameters. */
+export function standInWith(count: number): Buffer {
   const parameters = Buffer.alloc(3 + 4 * count);
   parameters.writeUInt16BE(count, 1);
   for (let i = 0; i < count; i++) parameters.writeUInt32BE(TEXT_TYPE, 3 + 4 * i);

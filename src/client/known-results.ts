@@ -62,6 +62,11 @@ export class KnownResults {
     return types === '' ? [] : types.split(',').map(Number);
   }
 
+  /** How many parameters it has; undefined: the client was not told. */
+  parameters(prepared: Prepared): number | undefined {
+    return this.#known?.get(prepared)?.types === undefined ? undefined : this.types(prepared).length;
+  }
+
   /** Nothing that was found out before is believed. */
   doubt(prepared: Prepared): void {
     const known = this.#known?.get(prepared);

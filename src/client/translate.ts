@@ -3,38 +3,21 @@
  * for each frame that differs the answer owed is written down. Everything else goes as the client sent it, in as few pieces as possible.
  */
 
-import { type Owed, type OwedList, type OwedTo, renameInError } from '../relay/owed.ts';
+import { OWED, OWED_TO, type Owed, type OwedList, type OwedTo, renameInError } from '../relay/owed.ts';
 import { portalName, sendBind } from '../relay/send-bind.ts';
 import { stalePlan } from '../relay/stale-plan.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { close, closeComplete, frame, parseComplete, sync } from '../wire/write.ts';
-import { boundCount, standInFor } from './failed-bind.ts';
+import { boundCount, standInFor, standInWith } from './failed-bind.ts';
 import type { Moment } from './known-results.ts';
 import type { Item, Part, Request } from './request.ts';
 import type { Renamed } from './sql-names.ts';
 import type { StatementNames } from './statements.ts';
 
-const OWED_TO: Record<number, OwedTo> = {
-  [code.PARSE]: 'parse',
-  [code.BIND]: 'bind',
-  [code.DESCRIBE]: 'describe',
-  [code.EXECUTE]: 'execute',
-  [code.CLOSE]: 'close',
-};
-
-/** Answers that go to the client as they come. */
-const OWED: Readonly<Record<OwedTo, Owed>> = {
-  parse: { to: 'parse' },
-  bind: { to: 'bind' },
-  describe: { to: 'describe' },
-  execute: { to: 'execute' },
-  close: { to: 'close' },
-  nothing: { to: 'nothing' },
-};
-
 const UNNAMED = Buffer.from([0]);
+const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
 /** The rest of a Parse that no server takes. */
 const REFUSED = Buffer.from('shardyard refused this statement\0\0\0');
 /** A statement that lives for the moment. */
@@ -171,14 +154,30 @@ export class Translation {
     // SQL's PREPARE has the name: the server says so.
     const taken = item.type === code.PARSE && this.#names.inSql.has(item.name);
     const ours = (item.type === code.PARSE && !taken) || prepared !== undefined || item.name.startsWith(NAME_PREFIX);
-    // A name that the client never gave through the protocol: the server answers, it may know it from SQL's PREPARE.
-    if (!ours) return this.#owe(OWED[to]);
+    if (!ours) return this.#asItIs(item, to);
     this.#flushTo(item.start);
     this.#from = item.end;
     if (item.type === code.PARSE) this.#parse(item);
     else if (prepared === undefined) this.#unknown(item, to);
     else if (item.type === code.CLOSE) this.#closeNamed(item.name, prepared);
     else this.#useNamed(item, prepared);
+  }
+
+  /** A name that the client never gave through the protocol, or that the server it holds has as it is: the server answers. */
+  #asItIs({ type, name, prepared }: Item, to: OwedTo): void {
+    const { inSql } = this.#names;
+    if ((type !== code.PARSE && type !== code.CLOSE) || !inSql.has(name!)) return this.#owe(OWED[to]);
+    const before = inSql.get(name!);
+    inSql.set(name!, prepared);
+    this.#owe({ to, undo: () => inSql.set(name!, before) });
+  }
+
+  /** A statement that has the client's own name on this server is prepared there anew; where that cannot be done, it stays what it is. */
+  prepareAnew(name: string, { body }: Prepared): void {
+    const own = Buffer.from(`${name}\0`, 'latin1');
+    this.#own('parse', frame(code.PARSE, [PROBE, body]));
+    for (const old of [PROBE, own]) this.#own('close', frame(code.CLOSE, [STATEMENT, old]));
+    this.#own('parse', frame(code.PARSE, [own, body]));
   }
 
   /** The unnamed statement lives in the session, across Syncs: it is brought along when this server has another. */
@@ -240,11 +239,17 @@ export class Translation {
     server.unnamed = wanted;
   }
 
-  /** In a failed transaction the unnamed statement comes to stand in for one that the server lacks: the Bind fails in its own words then. */
+  /** For a Bind that must fail the unnamed statement comes to stand in for one that the server lacks: it fails in its own words then. */
   #standsIn({ rest, end }: Item, prepared: Prepared): boolean {
     const server = this.#server;
-    if (server.status !== code.STATUS_FAILED || this.#executes) return false;
-    const body = standInFor(prepared, boundCount(this.#bytes, rest!, end));
+    const bound = boundCount(this.#bytes, rest!, end);
+    let body: Buffer | undefined;
+    if (server.status === code.STATUS_FAILED && !this.#executes) body = standInFor(prepared, bound);
+    else if (this.#names.results.isChanged(prepared)) {
+      const count = this.#names.results.parameters(prepared);
+      // That is said before anything is said of columns.
+      if (count !== undefined && count !== bound) body = standInWith(count);
+    }
     if (body === undefined) return false;
     const before = server.unnamed;
     server.unnamed = undefined;
@@ -272,7 +277,7 @@ export class Translation {
       // In a failed transaction most statements are refused, and only the server knows which: it is asked in earnest.
       this.#server.send(frame(code.PARSE, [PROBE, prepared.body]));
       this.#owe({ to: 'parse', undo });
-      return this.#own('close', frame(code.CLOSE, [Buffer.from([code.TARGET_STATEMENT]), PROBE]));
+      return this.#own('close', frame(code.CLOSE, [STATEMENT, PROBE]));
     }
     this.#prepare(prepared, undo, false);
   }
@@ -313,7 +318,7 @@ export class Translation {
     this.#ensure(prepared);
     if (item.type === code.BIND) this.#bind(item, prepared.name);
     else {
-      this.#server.send(frame(code.DESCRIBE, [Buffer.from([code.TARGET_STATEMENT]), prepared.name]));
+      this.#server.send(frame(code.DESCRIBE, [STATEMENT, prepared.name]));
       const sees = this.#learner(item.name === '' ? undefined : prepared, true);
       this.#owe({ to: 'describe', mendError: renaming(prepared.name, item.name!), sees });
     }
@@ -334,7 +339,7 @@ export class Translation {
   #unknown(item: Item, to: OwedTo): void {
     const name = Buffer.from(`_${item.name}\0`, 'latin1');
     if (item.type === code.BIND) sendBind(this.#server, item.portal!, name, this.#bytes, item.rest!, item.end);
-    else this.#server.send(frame(item.type, [Buffer.from([code.TARGET_STATEMENT]), name]));
+    else this.#server.send(frame(item.type, [STATEMENT, name]));
     this.#owe({ to, mendError: renaming(name, item.name!) });
   }
 
@@ -367,7 +372,7 @@ export class Translation {
   #evict(old: Prepared): void {
     const set = this.#server.prepared;
     set.delete(old);
-    this.#server.send(frame(code.CLOSE, [Buffer.from([code.TARGET_STATEMENT]), old.name]));
+    this.#server.send(frame(code.CLOSE, [STATEMENT, old.name]));
     this.#owe({ to: 'close', absorb: true, undo: () => set.putBack(old) });
   }
 

@@ -120,6 +120,23 @@ describe('a statement that the client has described', () => {
     await other();
   });
 
+  it('is Postgres’s error about the number of values first', async () => {
+    const client = await connect();
+    await prepare(client);
+    const free = await takeServers();
+    await client.query('alter table t add b int');
+    const other = await takeServers();
+    isStale(await run(client));
+    for (const values of [[], ['1', '2']]) {
+      const error = errorOf(await say(client, bind({ statement: 's', values }), execute(), sync()));
+      assert.equal(error?.C, '08P01');
+      assert.equal(error?.M, `bind message supplies ${values.length} parameters, but prepared statement "s" requires 1`);
+    }
+    isStale(await run(client));
+    await free();
+    await other();
+  });
+
   it('fails the transaction that it is run in', async () => {
     const client = await connect();
     await prepare(client);
