@@ -98,11 +98,11 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   if (complete && !failed && listsPrepared(request)) listOwnNames(server, state, heldBack.length > 0 || server.status !== STATUS_IDLE);
   const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
-  if (effects && renamed === undefined && !failed) {
+  if (effects && renamed === undefined) {
     for (const name of namedInSql(request.facts())) {
-      const prepared = names.named.get(name);
+      const prepared = failed ? undefined : names.named.get(name);
       if (prepared !== undefined) prepareAs(server, exchange, name, prepared);
-      if (prepared !== undefined || request.gives(name)) state.keptByName(name, server);
+      if (prepared !== undefined || (request.gives(name) && !names.named.has(name))) state.keptByName(name, server);
     }
   }
   const plain = complete && renamed === undefined && Translation.isPlain(request, server, names, autoPrepare);

@@ -7,6 +7,7 @@
  * the same whatever the types of parameters are now. Whoever relies on what an earlier Describe said gets Postgres's error.
  */
 import type { ClientExchange } from '../relay/exchange.ts';
+import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { boundParameters } from '../wire/read.ts';
@@ -34,15 +35,25 @@ export function renewal(session: Renewer, server: Server, exchange: ClientExchan
   return () => {
     const { request, state, place, identity, output } = session;
     const part = request.onlyPart;
-    const at = part === undefined || left === 0 ? undefined : renewableFrom(part, exchange.owed?.refused);
+    const kept = state.names.inSql.get(part?.items[0]?.name ?? '');
+    const at = part === undefined || left === 0 ? undefined : renewableFrom(part, exchange.owed?.refused, kept);
     if (at === undefined) return false;
     left -= 1;
     const { name, prepared } = part!.items[at]!;
-    if (name === undefined || prepared === undefined || state.names.named.get(name) !== prepared) return false;
+    const ours = prepared !== undefined && name !== undefined && state.names.named.get(name) === prepared;
+    if (name === undefined || (!ours && (prepared !== undefined || kept === undefined))) return false;
     const changed = (): void => {
       place.definitionsChanged(identity.database);
       place.learnt.codeChanged(identity.database, undefined);
     };
+    if (!ours) {
+      // On the server that the session holds it has the client's own name.
+      changed();
+      exchange.again(server);
+      translation.prepareAnew(name, kept!);
+      translation.send(part!, at);
+      return true;
+    }
     const fresh = state.names.apart()
       ? place.texts.apart(prepared, prepared.types, prepared.body)
       : place.texts.renewed(prepared, output.reading, state.names.path(), changed);
@@ -53,8 +64,11 @@ export function renewal(session: Renewer, server: Server, exchange: ClientExchan
   };
 }
 
-/** From which item on a request that failed by a stale plan may be sent once more; undefined: it may not. */
-export function renewableFrom({ items, bytes }: Part, refused: string | undefined): number | undefined {
+/**
+ * From which item on a request that failed by a stale plan may be sent once more; undefined: it may not. `kept`: what its statement is, where the
+ * server knows that by the client's own name.
+ */
+export function renewableFrom({ items, bytes }: Part, refused: string | undefined, kept?: Prepared): number | undefined {
   const names = items.filter(({ type, target }) => type !== code.EXECUTE && type !== code.SYNC && target !== code.TARGET_PORTAL);
   if (names.some(({ name }) => name === '' || name !== names[0]!.name)) return undefined;
   const form = items.map(letterOf).join('');
@@ -67,7 +81,7 @@ export function renewableFrom({ items, bytes }: Part, refused: string | undefine
   if (at < 0) return undefined;
   const told = statement !== '' || portal.includes('P');
   if (parse !== '') return at;
-  return told && (bind === undefined || isPlain(bytes, bind)) ? at : undefined;
+  return told && (bind === undefined || isPlain(bytes, bind, bind.prepared ?? kept)) ? at : undefined;
 }
 
 /** Parse, Describe of the statement, Bind, Describe of the portal, Execute, each once at most and in this order, and Sync. */
@@ -91,7 +105,7 @@ function letterOf({ type, target }: Item): string {
 }
 
 /** Values that mean the same for whatever type, or whose types the client has declared; one format for all columns of the result. */
-function isPlain(bytes: Buffer, { rest, end, prepared }: Item): boolean {
+function isPlain(bytes: Buffer, { rest, end }: Item, prepared: Prepared | undefined): boolean {
   const values = boundParameters(bytes, rest!, end);
   // Of a statement that is not known, of SQL's PREPARE say, nothing is known of its types.
   if (values === undefined || prepared === undefined) return false;

@@ -181,7 +181,7 @@ export class SqlPrepared {
   /** The session has no other names than those that follow it. */
   onlyTracked(): void {
     this.#names.inSql.clear();
-    for (const name of this.#names.sql.keys()) this.#names.inSql.add(name);
+    for (const name of this.#names.sql.keys()) this.#names.inSql.set(name, undefined);
   }
 
   /** Statements were made, and the server is to say what their results are, once no transaction is open. */

@@ -233,8 +233,8 @@ export class SessionState {
 
   /** A statement of the protocol is on this server under the client's own name, as if SQL's PREPARE had made it. */
   keptByName(name: string, server: Server): void {
+    this.names.inSql.set(name, this.names.named.get(name) ?? this.names.inSql.get(name));
     this.names.named.delete(name);
-    this.names.inSql.add(name);
     if (this.#ignores('prepare')) return;
     this.#auditWanted = true;
     this.#pin('prepare', `prepare ${name}`, server);
@@ -305,7 +305,7 @@ export class SessionState {
 
   /** Statements that take away prepared statements, or what was drawn from sequences. */
   #forget(effect: Effect, server: Server): void {
-    if (effect.kind === 'prepare' && effect.name !== undefined) this.names.inSql.add(effect.name);
+    if (effect.kind === 'prepare' && effect.name !== undefined) this.names.inSql.set(effect.name, undefined);
     else if (effect.kind === 'deallocate' && effect.name !== undefined) this.#sqlPrepared.remove(effect.name, server);
     if (effect.kind === 'discard_all' || effect.kind === 'discard_sequences') {
       this.sequences.forgotten(server);

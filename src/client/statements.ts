@@ -7,7 +7,7 @@
  */
 
 import type { Facts, ParserName } from '../../routing/index.ts';
-import { LazyMap, LazySet } from '../lazy.ts';
+import { LazyMap } from '../lazy.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Reported } from '../server/reported.ts';
 import type { Label } from '../server/settings.ts';
@@ -284,8 +284,11 @@ export class StatementNames {
     return this.#settings?.label.values.get('search_path') ?? '';
   }
 
-  /** Names given by SQL's PREPARE: of statements that follow the session, and of those on the server that it is pinned to. */
-  readonly inSql = new LazySet<string>();
+  /**
+   * Names that are on servers as the client gave them: by SQL's PREPARE, of statements that follow the session and of those on the server that it is
+   * pinned to, and of statements of the protocol there, with what they are.
+   */
+  readonly inSql = new LazyMap<string, Prepared | undefined>();
   /** Those that follow the session. */
   readonly sql = new LazyMap<string, TrackedStatement>();
 

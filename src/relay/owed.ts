@@ -22,6 +22,25 @@ export interface Owed {
   readonly mendError?: (frame: Buffer) => Buffer;
 }
 
+/** Whose answer the answer to a frame of this type is. */
+export const OWED_TO: Record<number, OwedTo> = {
+  [code.PARSE]: 'parse',
+  [code.BIND]: 'bind',
+  [code.DESCRIBE]: 'describe',
+  [code.EXECUTE]: 'execute',
+  [code.CLOSE]: 'close',
+};
+
+/** Answers that go to the client as they come. */
+export const OWED: Readonly<Record<OwedTo, Owed>> = {
+  parse: { to: 'parse' },
+  bind: { to: 'bind' },
+  describe: { to: 'describe' },
+  execute: { to: 'execute' },
+  close: { to: 'close' },
+  nothing: { to: 'nothing' },
+};
+
 /** Does this answer frame complete what is owed? */
 function completes(to: OwedTo, type: number): boolean {
   switch (to) {

@@ -131,6 +131,21 @@ describe('a statement in a failed transaction', () => {
     });
   });
 
+  it('has its name for SQL, too, that comes behind the one that ends it', async () => {
+    const answers = await same(async (client) => {
+      await client.query('begin; select 1/0');
+      const answer = await say(
+        client,
+        ...[parse('commit', 'p'), bind({ statement: 'p' }), execute()],
+        ...[parse('prepare p as select 1'), bind(), execute(), sync()],
+      );
+      const all = [summary(answer), summary(await say(client, bind({ statement: 'p' }), execute(), sync()))];
+      await client.query('deallocate all');
+      return all;
+    });
+    assert.ok(JSON.stringify(answers).includes('42P05'));
+  });
+
   it('keeps the unnamed one for afterwards', async () => {
     await same(async (client, move) => {
       await say(client, parse('select 7', 's'), sync());

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { clientsOf } from '../support/clients.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { errorOf, frames, type RawClient, rows, say } from '../support/raw-client.ts';
+import { errorOf, frames, type RawClient, type RawFrame, rows, say } from '../support/raw-client.ts';
 import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
-const { bind, close, execute, parse, sync } = frames;
+const { bind, close, describe: describeFrame, execute, parse, sync } = frames;
 const LIST = 'select name, statement, from_sql from pg_prepared_statements order by name';
 
 describe('the list of prepared statements', () => {
@@ -92,6 +92,39 @@ describe('the list of prepared statements', () => {
     await other.query(LIST);
     await other.close();
     assert.deepEqual(rows(await client.query(LIST)), []);
+  });
+
+  it('has no part in whether a statement is prepared again when its table has changed', async () => {
+    shardyard = await startInFront(postgres, 'default_pool_size = 1');
+    const client = await connect();
+    await query(postgres, 'create table changes (a int); insert into changes values (1)');
+    const columns = (answer: readonly RawFrame[]): number | undefined => answer.find(({ type }) => type === 'T')?.columns?.length;
+    const run = (...asking: readonly Buffer[]): Promise<readonly RawFrame[]> =>
+      say(client, bind({ statement: 's', values: ['1'] }), ...asking, execute(), sync());
+    await say(client, parse('select * from changes where a = $1', 's'), sync());
+    const listed = await list(client);
+    assert.equal(columns(await run(describeFrame('P'))), 1);
+    await client.query('alter table changes add b int');
+    assert.equal(errorOf(await run())?.C, '0A000');
+    const renewed = await run(describeFrame('P'));
+    assert.equal(columns(renewed), 2);
+    assert.deepEqual(rows(renewed), [['1', null]]);
+    assert.deepEqual(await list(client), listed);
+    // The same of one that was parsed after the look.
+    await say(client, close('S', 's'), parse('select a.* from changes a where a = $1', 's'), sync());
+    await client.query('alter table changes add c int');
+    assert.equal(columns(await say(client, describeFrame('S', 's'), sync())), 3);
+    assert.deepEqual(rows(await run()), [['1', null, null]]);
+    // What cannot be prepared any more stays, and is there again when it can be.
+    await client.query('alter table changes rename to elsewhere');
+    for (let i = 0; i < 2; i++) assert.equal(errorOf(await run(describeFrame('P')))?.C, '42P01');
+    await client.query('alter table elsewhere rename to changes; alter table changes drop b');
+    assert.deepEqual(rows(await run(describeFrame('P'))), [['1', null]]);
+    assert.equal(((await list(client)) as unknown[]).length, 1);
+    // A block that is open has failed with it.
+    await client.query('alter table changes drop c; begin');
+    assert.equal(errorOf(await run(describeFrame('P')))?.C, '0A000');
+    await client.query('rollback; drop table changes; deallocate all');
   });
 
   it('leaves out what cannot be prepared any more', async () => {
