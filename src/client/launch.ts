@@ -5,6 +5,7 @@
 import type { Verb } from '../../routing/index.ts';
 import { bring, prepareAs, prepareFirst } from '../relay/bring.ts';
 import { ClientExchange, type ExchangeClient } from '../relay/exchange.ts';
+import { failTransaction } from '../server/cleaning.ts';
 import type { Server } from '../server/server.ts';
 import { type Label, withoutIdentity } from '../server/settings.ts';
 import { STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
@@ -28,6 +29,8 @@ const NOTHING: readonly Buffer[] = [];
 const FORGET = [FORGET_SEQUENCES];
 /** In a failed transaction nothing runs: it is ended first, and the client's own ROLLBACK ends another. */
 const FORGET_AFTER_ROLLBACK = [query('ROLLBACK'), FORGET_SEQUENCES, query('BEGIN')];
+/** The same where a COMMIT is to find a transaction that has failed. */
+const FORGET_BEFORE_FAILURE = [...FORGET_AFTER_ROLLBACK];
 const ENDS_FAILURE: ReadonlySet<Verb> = new Set<Verb>(['commit', 'rollback', 'rollback_to']);
 
 /** Effects that set parameters back. */
@@ -52,7 +55,9 @@ function forgetFirst(server: Server, { request, state, complete }: Launcher): re
   const statements = request.facts().flatMap((facts) => facts.statements);
   const [first] = statements;
   if (first === undefined || !ENDS_FAILURE.has(first.verb)) return NOTHING;
-  if (first.verb === 'rollback' && first.transaction?.chain !== true) return FORGET_AFTER_ROLLBACK;
+  const chains = first.transaction?.chain === true;
+  if (first.verb === 'rollback' && !chains) return FORGET_AFTER_ROLLBACK;
+  if (first.verb === 'commit' && !chains) return FORGET_BEFORE_FAILURE;
   // By a savepoint, say: it cannot be told to forget, and so refuses the request.
   return statements.some(readsInText) ? FORGET : NOTHING;
 }
@@ -77,7 +82,7 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   const { request, state, complete } = client;
   const { id } = client.identity;
   const { names } = state;
-  const { maxPreparedStatements, autoPrepare } = state.policy;
+  const { maxPreparedStatements } = state.policy;
   server.used = true;
   const wanted = request.verb === 'ddl' ? wantsAlone(request.text ?? '') : undefined;
   if (wanted !== undefined) client.place.leaveDatabase(wanted);
@@ -95,16 +100,19 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   if (server.prepared.sql.size > 0) exchange.meaning = (error) => errorMeant(server, error);
   exchange.holdsParameters = effects && mayRestore(request, state);
   bring(server, exchange, label, first.length > 0 ? [...first, ...heldBack] : heldBack);
-  if (complete && !failed && listsPrepared(request)) listOwnNames(server, state, heldBack.length > 0 || server.status !== STATUS_IDLE);
+  if (first === FORGET_BEFORE_FAILURE) failTransaction(server, () => {});
+  const lists = !failed && listsPrepared(request, complete);
+  if (lists) listOwnNames(server, state, request, heldBack.length > 0 || server.status !== STATUS_IDLE);
   const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
   if (effects && renamed === undefined) {
-    for (const name of namedInSql(request.facts())) {
+    for (const name of namedInSql(request.facts(), names)) {
       const prepared = failed ? undefined : names.named.get(name);
       if (prepared !== undefined) prepareAs(server, exchange, name, prepared);
       if (prepared !== undefined || (request.gives(name) && !names.named.has(name))) state.keptByName(name, server);
     }
   }
+  const autoPrepare = state.policy.autoPrepare && !lists;
   const plain = complete && renamed === undefined && Translation.isPlain(request, server, names, autoPrepare);
   const translation = new Translation(server, names, {
     limit: maxPreparedStatements,

@@ -13,15 +13,15 @@ import type { SessionState } from './state.ts';
 
 const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
 
-/** Something that the request executes reads pg_prepared_statements. */
-export function listsPrepared({ simpleShape, executedFrom }: Request): boolean {
+/** Something that the request executes reads pg_prepared_statements, or may do so when there is more of it (`complete` is false). */
+export function listsPrepared({ simpleShape, executedFrom, items }: Request, complete: boolean): boolean {
   if (simpleShape !== undefined) return simpleShape.listsPrepared;
   for (const prepared of executedFrom) if (prepared?.shape.listsPrepared === true) return true;
-  return false;
+  return !complete && items.some(({ prepared }) => prepared?.shape.listsPrepared === true);
 }
 
 /** `inTransaction`: what the server lacks is not prepared, since the transaction would fail where that cannot be done any more. */
-export function listOwnNames(server: Server, state: SessionState, inTransaction: boolean): void {
+export function listOwnNames(server: Server, state: SessionState, { items }: Request, inTransaction: boolean): void {
   if (state.policy.state.actions.prepare === 'ignore') return;
   const { names } = state;
   const there = new Set(server.prepared.takeAll());
@@ -40,5 +40,6 @@ export function listOwnNames(server: Server, state: SessionState, inTransaction:
       }),
     );
     server.send(Buffer.concat([frame(code.PARSE, [Buffer.from(`${name}\0`, 'latin1'), prepared.body]), sync]));
-  }
+  } // What it parses itself is there by its own name at once.
+  for (const { type, name } of items) if (type === code.PARSE && name !== undefined && name !== '') state.keptByName(name, server);
 }

@@ -6,6 +6,7 @@ import { type Plan, refuseState, stateRefusal } from '../../routing/index.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
 import { errorResponse } from '../wire/write.ts';
+import { listsPrepared } from './listed-names.ts';
 import type { Tally } from './place.ts';
 import type { Request } from './request.ts';
 import type { SessionState } from './state.ts';
@@ -35,5 +36,6 @@ export function sendPart(translation: Translation, request: Request, state: Sess
   const refusal = refusalOf(request, state);
   if (refusal !== undefined) return translation.refuse(request, errorResponse(errors.refused(refusal)));
   state.sent(request, tally);
+  if (listsPrepared(request, true)) translation.hideOthers();
   translation.send(request);
 }

@@ -13,13 +13,20 @@ const NAMING: ReadonlySet<string> = new Set(['prepare', 'execute', 'deallocate']
  * Names of prepared statements that a request's SQL speaks of where the text cannot be changed (several statements, CREATE TABLE AS EXECUTE,
  * SQL inside the extended protocol): what they name must be on the server under the client's own name.
  */
-export function namedInSql(all: readonly Facts[]): ReadonlySet<string> {
+export function namedInSql(all: readonly Facts[], names: Pick<StatementNames, 'named'>): ReadonlySet<string> {
   const found = new Set<string>();
-  for (const { statements } of all) {
+  const look = ({ statements }: Facts): void => {
     for (const { effects } of statements) {
-      for (const { kind, name } of effects) if (name !== undefined && NAMING.has(kind)) found.add(name);
+      for (const { kind, name } of effects) {
+        if (name === undefined || !NAMING.has(kind) || found.has(name)) continue;
+        found.add(name);
+        // What is executed may name others.
+        const prepared = names.named.get(name);
+        if (prepared !== undefined) look(prepared.facts);
+      }
     }
-  }
+  };
+  for (const facts of all) look(facts);
   return found;
 }
 
@@ -45,7 +52,7 @@ export function renameInSql(text: string, facts: Facts, names: StatementNames): 
   const [whole, before, written] = found as unknown as [string, string, string];
   const name = written.startsWith('"') ? written.slice(1, -1).replaceAll('""', '"') : written.toLowerCase();
   const prepared = names.named.get(name);
-  if (prepared === undefined) return undefined;
+  if (prepared === undefined || namedInSql([prepared.facts], names).size > 0) return undefined;
   const ours = prepared.name.toString('latin1', 0, prepared.name.length - 1);
   return { text: `${before}"${ours}"${text.slice(whole.length)}`, prepared, name, removes: statement.verb === 'deallocate' };
 }

@@ -376,6 +376,13 @@ export class Translation {
     this.#owe({ to: 'close', absorb: true, undo: () => set.putBack(old) });
   }
 
+  /** The client looks at what is prepared in the middle of an exchange: what others have prepared is not for it to see. */
+  hideOthers(): void {
+    if (this.#owed === undefined || this.#server.status === code.STATUS_FAILED) return;
+    const own = new Set(this.#names.named.values());
+    for (const prepared of this.#server.prepared.all()) if (!own.has(prepared)) this.#evict(prepared);
+  }
+
   /** A frame of ours, its answer absorbed. */
   #own(to: OwedTo, bytes: Buffer, undo: (refused: boolean) => void = () => {}): void {
     this.#server.send(bytes);

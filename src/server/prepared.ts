@@ -92,6 +92,10 @@ export class PreparedSet {
     this.sql.clear();
   }
 
+  all(): readonly Prepared[] {
+    return [...this.#set];
+  }
+
   /** Some statement that the server has. */
   any(): Prepared | undefined {
     return this.#set.values().next().value;

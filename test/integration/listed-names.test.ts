@@ -6,7 +6,7 @@ import { type Postgres, query, startPostgres } from '../support/postgres.ts';
 import { errorOf, frames, type RawClient, type RawFrame, rows, say } from '../support/raw-client.ts';
 import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
-const { bind, close, describe: describeFrame, execute, parse, sync } = frames;
+const { bind, close, describe: describeFrame, execute, flush, parse, sync } = frames;
 const LIST = 'select name, statement, from_sql from pg_prepared_statements order by name';
 
 describe('the list of prepared statements', () => {
@@ -126,6 +126,38 @@ describe('the list of prepared statements', () => {
     assert.equal(errorOf(await run(describeFrame('P')))?.C, '0A000');
     await client.query('rollback; drop table changes; deallocate all');
   });
+
+  it('has what the request itself has parsed, by its own name', () =>
+    both(async (client) => {
+      const answer = await say(client, parse(LIST, 'list'), parse('select 1', 'one'), bind({ statement: 'list' }), execute(), sync());
+      assert.deepEqual(rows(answer), [
+        ['list', LIST, 'f'],
+        ['one', 'select 1', 'f'],
+      ]);
+      await client.query('deallocate all');
+      await client.close();
+    }));
+
+  it('is the same when the request comes in parts', () =>
+    both(async (client) => {
+      client.send(parse(LIST, 'list'), describeFrame('S', 'list'), flush());
+      await client.until('T');
+      assert.deepEqual(rows(await say(client, bind({ statement: 'list' }), execute(), sync())), [['list', LIST, 'f']]);
+      await client.query('deallocate all');
+      client.send(parse('select 1'), bind(), execute(), flush());
+      await client.until('C');
+      assert.deepEqual(rows(await say(client, parse(LIST), bind(), execute(), sync())), []);
+      await client.close();
+    }));
+
+  it('does not matter to statements that execute others by their names', () =>
+    both(async (client) => {
+      await say(client, parse('execute inner_one', 'outer_one'), execute('nowhere'), sync());
+      await say(client, parse('select 7', 'inner_one'), sync());
+      for (let i = 0; i < 2; i++) assert.deepEqual(rows(await client.query('execute outer_one')), [['7']]);
+      await client.query('deallocate all');
+      await client.close();
+    }));
 
   it('leaves out what cannot be prepared any more', async () => {
     shardyard = await startInFront(postgres, 'default_pool_size = 1');

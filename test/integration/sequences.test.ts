@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { clientsOf } from '../support/clients.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { errorOf, frames, type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
+import { errorOf, frames, type RawClient, rawLogIn, rows, say } from '../support/raw-client.ts';
 import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
 let postgres: Postgres;
@@ -139,6 +139,27 @@ describe('what was drawn', () => {
     for (const [at, client] of all.entries())
       assert.equal(await answer(client, 'insert into child (a) values (1) returning of'), drawn[at]);
   });
+
+  for (const end of ['commit', 'end', 'rollback', 'abort']) {
+    it(`is not found behind ${end} of a failed transaction, which is answered as ever`, async () => {
+      await othersDrew();
+      const answers: unknown[] = [];
+      for (const target of [server, pooler]) {
+        const one = await rawLogIn(target, { user: 'postgres', database: 'postgres', password: 'postgres' });
+        await one.query('begin; insert into plain values (7); select 1/0');
+        const pipeline = [end, 'select lastval()'].flatMap((text) => [frames.parse(text), frames.bind(), frames.execute()]);
+        const answer = await say(one, ...pipeline, frames.sync());
+        answers.push([answer.map(({ type }) => type).join(''), answer.find(({ type }) => type === 'C')?.tag, errorOf(answer)?.C]);
+        await one.query('begin; select 1/0');
+        const simple = await one.query(`${end}; select lastval()`);
+        answers.push([simple.map(({ type }) => type).join(''), simple.find(({ type }) => type === 'C')?.tag, errorOf(simple)?.C]);
+        await one.close();
+      }
+      assert.deepEqual(answers.slice(2), answers.slice(0, 2));
+      assert.deepEqual(answers[0], ['12C12EZ', 'ROLLBACK', '55000']);
+      assert.deepEqual(await query(server, 'select 1 from plain where a = 7'), []);
+    });
+  }
 
   it('is not found by a request that ends a failed transaction, nor by one that comes in parts, nor by a function call', async () => {
     await othersDrew();
