@@ -21,6 +21,8 @@ import { rowValues } from './rows.ts';
 export interface Found {
   readonly advisory: string | undefined;
   readonly temp: string | undefined;
+  /** It has had something temporary: its temporary schema stays. */
+  readonly tempSchema: boolean;
   readonly hold: string | undefined;
   readonly listen: string | undefined;
   readonly prepare: string | undefined;
@@ -49,7 +51,8 @@ const QUESTION = `SELECT
   (SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE temporary AND active_pid = pg_catalog.pg_backend_pid() LIMIT 1),
   pg_catalog.current_setting('role'), pg_catalog.current_setting('session_authorization'),
   (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name), E'\\x01') FROM pg_catalog.pg_settings WHERE source = 'session'),
-  (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name, true), E'\\x01') FROM pg_catalog.unnest($1::pg_catalog.text[]) name)`;
+  (SELECT pg_catalog.string_agg(name || E'\\n' || pg_catalog.current_setting(name, true), E'\\x01') FROM pg_catalog.unnest($1::pg_catalog.text[]) name),
+  pg_catalog.pg_my_temp_schema() <> 0`;
 
 /**
  * Asks one server, ending in Sync; `names`: parameters to ask for besides those that pg_settings shows. By the unnamed statement: a client may
@@ -69,7 +72,8 @@ export function readAudit(row: readonly (string | null)[], user: string): Found 
   const name = (i: number): string | undefined => row[i] ?? undefined;
   const statements = statementsIn(row[4]);
   const prepare = statements.keys().next().value;
-  return { advisory: name(0), temp: name(1), hold: name(2), listen: name(3), prepare, statements, slot: name(5), settings };
+  const tempSchema = row[10] === 't';
+  return { advisory: name(0), temp: name(1), tempSchema, hold: name(2), listen: name(3), prepare, statements, slot: name(5), settings };
 }
 
 /** Which kind of state a parameter is. */

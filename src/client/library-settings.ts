@@ -4,7 +4,9 @@
  * name that the library does not know is therefore given to a new connection, which then stays with the session and is closed after it.
  */
 import type { Effect } from '../../routing/index.ts';
+import type { Server } from '../server/server.ts';
 import type { Request } from './request.ts';
+import type { Temporary } from './temporary.ts';
 
 /** Libraries that reserve their name space when they are loaded, and the parameters that they know. */
 const KNOWN: ReadonlyMap<string, ReadonlySet<string>> = new Map(
@@ -26,8 +28,9 @@ export function isOnlyUnloaded({ kind, name }: Effect): boolean {
   return at > 0 && KNOWN.get(name.slice(0, at).toLowerCase())?.has(name.slice(at + 1).toLowerCase()) === false;
 }
 
-/** Whether a request must run on a server connection that nobody has used. */
-export function wantsNewServer(request: Request): boolean {
+/** Whether a request must run on a server connection that nobody has used, as it would see what others have left on this one. */
+export function wantsNewServer(request: Request, server: Server, temporary: Temporary): boolean {
+  if (temporary.seesOthers(request, server)) return true;
   const facts = request.simple ?? (request.executed.length === 1 ? request.executed[0] : undefined);
   const statement = facts?.statements[0];
   return statement !== undefined && statement.effects.length === 1 && isOnlyUnloaded(statement.effects[0]!);

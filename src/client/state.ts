@@ -51,7 +51,7 @@ export class SessionState {
   #auditWanted = false;
   /** What ran and is perhaps not harmless. */
   readonly #doubts = new Doubts();
-  readonly #definitions: Definitions;
+  readonly definitions: Definitions;
   readonly sequences: Sequences;
   /** Parameters that texts of this session name where only an audit sees them set. */
   readonly #namedSettings = new LazySet<string>();
@@ -63,7 +63,7 @@ export class SessionState {
     this.#identity = identity;
     this.#place = place;
     this.#user = place.serverUser(identity.database, identity.user);
-    this.#definitions = new Definitions(identity.database, place);
+    this.definitions = new Definitions(identity.database, place);
     this.policy = place.policy(identity.database, identity.user);
     this.settings = new TrackedSettings(identity.label, this.#user);
     this.sequences = new Sequences({
@@ -126,7 +126,7 @@ export class SessionState {
     // Without a list of what was owed only its first frame can have been a Parse; refused, it takes the unnamed statement away.
     if (exchange.failed && exchange.owed === undefined && !exchange.parseConfirmed && request.parsedUnnamed)
       this.names.unnamed = server.unnamed = undefined;
-    if (isStale(exchange)) this.#definitions.changed(undefined, status);
+    if (isStale(exchange)) this.definitions.changed(undefined, status);
     if (status === STATUS_IDLE) this.names.transactionEnded();
     else request.bound.putInto(this.names.portals);
     ran.forEach((statement, at) => {
@@ -139,7 +139,7 @@ export class SessionState {
     if (exchange.failed) this.settings.undone();
     if (status === STATUS_IDLE) this.#sqlPrepared.setsOpen = false;
     this.#looks.forget();
-    this.#definitions.answered(exchange.failed, status);
+    this.definitions.answered(exchange.failed, status);
     if (this.policy.state.audit === 'always' && status === STATUS_IDLE) this.#auditWanted = true;
     if (this.policy.state.actions.prepared === 'pin') this.#pinWhile(this.names.named.size > 0, 'prepared', server);
     if (!this.#auditWanted) this.#origin = undefined;
@@ -157,14 +157,14 @@ export class SessionState {
 
   #completed(statement: Ran, server: Server, status: number): void {
     const { effects, verb } = statement;
-    this.#definitions.temporary.ran(statement);
+    this.definitions.temporary.ran(statement);
     for (const effect of effects) {
       if (this.#ignores(stateKindOf(effect.kind))) continue;
       if (!this.settings.note(effect)) this.#pin('opaque', verb, server);
       if (status !== STATUS_IDLE) this.#sqlPrepared.noteOpen(effect.kind);
       if (isOnlyUnloaded(effect)) this.#pin('load', `${verb} ${effect.name}`, server);
       if (effect.kind === 'role_defaults') this.#place.defaultsChanged();
-      if (effect.kind === 'ddl') this.#definitions.changedBy(statement, this.#looks.at(this.#origin), status, this.#isClosed);
+      if (effect.kind === 'ddl') this.definitions.changedBy(statement, this.#looks.at(this.#origin), status, this.#isClosed);
       if (effect.kind === 'ddl' && this.maybeTemporary(this.#looks.at(this.#origin).namesTemporary))
         this.#pinBy({ kind: 'temp' }, verb, server);
       if (this.#pins.mayEndBy(effect.kind) && (effect.kind !== 'ddl' || this.#looks.at(this.#origin).mayDrop)) this.#auditWanted = true;
@@ -172,7 +172,7 @@ export class SessionState {
       this.#forget(effect, server);
     }
     if (verb === 'commit_prepared' || (verb === 'do' && this.#looks.at(this.#origin).mayDefine))
-      this.#definitions.changed(undefined, status);
+      this.definitions.changed(undefined, status);
     if ((verb === 'commit' || verb === 'rollback') && this.#pins.lasting) this.#auditWanted = true;
     if (verb === 'commit') this.settings.committed();
     else if (verb === 'rollback' && status === STATUS_IDLE) this.settings.rolledBack();
@@ -189,7 +189,7 @@ export class SessionState {
     this.#looks.doubted = uses;
     const { verdict } = this.#judge(uses);
     if (verdict === 'quiet' || verdict === 'draws') return;
-    if (verdict === 'harmful') this.#definitions.temporary.forget();
+    if (verdict === 'harmful') this.definitions.temporary.forget();
     const what = uses[0]!.name === '' ? statement.verb : `${statement.verb} ${uses[0]!.name}`;
     // What must be audited in the end is not asked about before.
     if (verdict === 'harmful' || this.#pins.lasting) return this.#opaque(what, server);
@@ -369,6 +369,7 @@ export class SessionState {
     const { actions, audit } = this.policy.state;
     const [prepare] = strangers(all.statements, server.prepared.sql, this.names.sql);
     const found = { ...all, prepare };
+    this.definitions.temporary.audited(all.tempSchema, server);
     for (const reason of AUDITED)
       if (found[reason] === undefined && (reason !== 'prepare' || !this.#sqlPrepared.isWatched)) this.#pins.remove(reason);
     if (prepare === undefined) this.#sqlPrepared.onlyTracked();

@@ -6,12 +6,17 @@
 
 import type { Effect } from '../../routing/index.ts';
 import { LazySet } from '../lazy.ts';
-import type { Ran } from './ran.ts';
+import type { Server } from '../server/server.ts';
+import { type Ran, textOf } from './ran.ts';
+import type { Request } from './request.ts';
 import { PG_TEMP, type TextLook } from './text-look.ts';
 
 /** May take a temporary relation away, or show another one under its name. */
 const FORGETS: ReadonlySet<Effect['kind']> = new Set(['discard_all', 'discard_temp', 'opaque']);
 const SETS: ReadonlySet<Effect['kind']> = new Set(['set', 'set_local', 'set_config']);
+
+/** What names the temporary schema, or tells of it. */
+const TEMP_SCHEMA = /pg_temp|temp_schema|current_schemas/i;
 
 export class Temporary {
   /** Those that were made outside of a transaction, or in one that is open. */
@@ -19,6 +24,20 @@ export class Temporary {
   readonly #open = new LazySet<string>();
   /** A search_path may have put others before them. */
   #misled = false;
+  /** It has had something temporary: its schema for that stays, as Postgres has it. */
+  #hasSchema = false;
+
+  /** An audit has found out whether there is a temporary schema: one that was not there before is the session's. */
+  audited(found: boolean, server: Pick<Server, 'tempSchema'>): void {
+    this.#hasSchema ||= found && !server.tempSchema;
+    server.tempSchema = found;
+  }
+
+  /** The request asks for the temporary schema where there is one of somebody else, who has left. */
+  seesOthers({ text, items }: Request, { tempSchema }: Pick<Server, 'tempSchema'>): boolean {
+    if (!tempSchema || this.#hasSchema) return false;
+    return TEMP_SCHEMA.test(text ?? '') || items.some(({ prepared }) => prepared !== undefined && TEMP_SCHEMA.test(textOf(prepared)));
+  }
 
   /** A statement is done that changed a definition; `open`: a transaction is. */
   isOwn(statement: Ran, look: TextLook, open: boolean): boolean {

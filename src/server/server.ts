@@ -107,6 +107,8 @@ export class Server implements ChannelOwner, FrameSink {
   notifier: number | undefined;
   /** A client's statement has run here. */
   used = false;
+  /** Somebody has had something temporary here: it has a temporary schema ever after. */
+  tempSchema = false;
   /** Put out of use as soon as it is released: RECONNECT, a changed configuration. */
   closeNeeded = false;
   /** Cancel requests under way for it: until they are through it must not serve anyone else. */

@@ -17,5 +17,6 @@ export const LIMITS: readonly Limit[] = [
   { name: 'a reset that the text does not show', statements: /f\.run\('RESET|set_config\([^)]*NULL|set_config\('app.a', \$1/i },
   { name: 'a role given at start-up', startup: /role=/ },
   { name: 'names of prepared statements in SQL that a function runs', statements: /f\.run\('(DEALLOCATE|PREPARE|EXECUTE)/i },
+  { name: 'the temporary schema, when what was in it is gone', statements: /^(SELECT|DROP \w+) pg_temp\./ },
   { name: 'names behind DISCARD ALL in the same write', extended: /^(DISCARD|DEALLOCATE) ALL/i },
 ];

@@ -177,6 +177,7 @@ const TEMP = [
   "CREATE FUNCTION pg_temp.g() RETURNS int LANGUAGE sql AS 'SELECT 42'",
   'SELECT pg_temp.g()',
   'DROP FUNCTION pg_temp.g()',
+  "CREATE OR REPLACE FUNCTION pg_temp.g() RETURNS int LANGUAGE sql AS 'SELECT 43'; SELECT pg_temp.g()",
   'INSERT INTO x VALUES (1), (2)',
   'SELECT * FROM x ORDER BY a',
   'SELECT * FROM y',

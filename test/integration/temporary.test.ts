@@ -181,6 +181,25 @@ describe('temporary tables', () => {
 
   for (const [name, script] of Object.entries(SCRIPTS)) it(name, () => sameAnswers(postgres, shardyard, script).then(() => {}));
 
+  it('leave no temporary schema for others to see', async () => {
+    const script: Script = async (side) => {
+      for (const text of ['drop table pg_temp.nobody', 'select pg_temp.nobody()', 'select pg_my_temp_schema() <> 0, current_schemas(true)'])
+        await side.query(text);
+      await unnamed(side, 'drop function pg_temp.nobody()');
+      await side.query('create temp table mine (a int)');
+      for (const text of ['drop table pg_temp.nobody', 'select pg_my_temp_schema() <> 0, array_length(current_schemas(true), 1)'])
+        await side.query(text);
+    };
+    for (let i = 0; i < 2; i++) {
+      const makers = [await connect(), await connect()];
+      for (const maker of makers) await maker.query("begin; select runs('create temp table gone (a int) on commit drop')");
+      for (const maker of makers) await maker.query('commit');
+      // Where it is, the temporary schema is there.
+      for (const maker of makers) assert.equal(errorOf(await maker.query('drop table pg_temp.nobody'))?.C, '42P01');
+      await sameAnswers(postgres, shardyard, script);
+    }
+  });
+
   /** Names on servers under which this text is run now. */
   async function sharedNames(text: string): Promise<string[]> {
     const client = await connect();
