@@ -21,6 +21,7 @@ import type { Pools } from './pool/pools.ts';
 import { sendCancel } from './server/cancel.ts';
 import { allParameters } from './server/reported.ts';
 import { CLEAN, intern } from './server/settings.ts';
+import { loginLimit } from './timeouts.ts';
 import { Channel, type ChannelOwner } from './wire/channel.ts';
 import * as code from './wire/codes.ts';
 import * as errors from './wire/errors.ts';
@@ -154,13 +155,12 @@ export class Clients {
     const login = { user: credentials.user, secret: credentials.secret, scramKeys: credentials.scramKeys };
     pools.loggedIn(login);
     await Promise.all((entry.shards ?? [entry.name]).map((name) => pools.watch(name, login)));
-    const waitMs = live.sessionSettings(entry.name, request.user).queryWaitMs;
-    const deadline = waitMs > 0 ? place.clock.nowMs() + waitMs : Number.POSITIVE_INFINITY;
+    const limit = loginLimit(live.sessionSettings(entry.name, request.user));
     const target = { database: live.speaker(entry.name), role: 'any' as const };
     const { reported, label: canonical } = await this.welcomes
-      .welcome(place, target, credentials, label, deadline)
+      .welcome(place, target, credentials, label, place.clock.nowMs() + limit.ms)
       .catch((why: WelcomeFailure | 'timeout') => {
-        if (why === 'timeout') throw new Refused(errors.queryWaitTimeout);
+        if (why === 'timeout') throw new Refused(limit.told);
         throw new Refused(why.error ?? errors.connectFailed, why.reason, why.frame === undefined ? undefined : asFatal(why.frame));
       });
     if (client.greeter.channel.closed) throw new Error('client unexpected eof');

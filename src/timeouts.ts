@@ -3,8 +3,10 @@
  * like), and frames of a client that says no more although no Sync or Flush has come.
  */
 import type { Session } from './client/session.ts';
+import type { SessionSettings } from './live.ts';
 import { STATUS_IDLE } from './wire/codes.ts';
 import * as errors from './wire/errors.ts';
+import type { MessageFields } from './wire/write.ts';
 
 const over = (sinceMs: number, limitMs: number, nowMs: number): boolean => limitMs > 0 && nowMs - sinceMs > limitMs;
 
@@ -46,4 +48,10 @@ function enforce(session: Session, nowMs: number): void {
     if (inTransaction && over(sinceMs, policy.idleTransactionMs, nowMs)) return session.fail(errors.idleTransactionTimeout);
     if (!inTransaction && over(sinceMs, policy.clientIdleMs, nowMs)) session.fail(errors.clientIdleTimeout);
   }
+}
+
+/** How long one who logs in may wait for a server (milliseconds; Infinity: for ever), and what he is told then: query_timeout holds for him too. */
+export function loginLimit({ queryWaitMs, queryMs }: SessionSettings): { readonly ms: number; readonly told: MessageFields } {
+  const [waitMs, timeoutMs] = [queryWaitMs, queryMs].map((ms) => (ms > 0 ? ms : Number.POSITIVE_INFINITY)) as [number, number];
+  return timeoutMs < waitMs ? { ms: timeoutMs, told: errors.queryTimeoutWaiting } : { ms: waitMs, told: errors.queryWaitTimeout };
 }

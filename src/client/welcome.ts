@@ -88,6 +88,7 @@ function ask(place: Place, target: Target, credentials: Credentials, label: Labe
       leave: () => waiter.line?.leave(waiter),
       label,
       wants: undefined,
+      patient: true,
       sinceMs: place.clock.nowMs(),
       deadlineMs,
       granted: (server) => askServer(server, label, resolve, reject),

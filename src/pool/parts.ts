@@ -14,6 +14,8 @@ export interface Waiter {
   readonly wants: Server | undefined;
   /** It may share a server with others (`Server.sharing` of the one it gets says whether it does); undefined: it needs one of its own. */
   readonly sharing?: SharingWish | undefined;
+  /** It is only logging in, and waits until the host can be reached. */
+  readonly patient?: boolean;
   readonly sinceMs: number;
   /** When it gives up (query_wait_timeout), on the pool's clock; Infinity: never. */
   readonly deadlineMs: number;

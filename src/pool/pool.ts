@@ -11,6 +11,7 @@
 import type { ConnectFailure } from '../server/connect.ts';
 import type { Server, ServerOwner } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
+import { Failing, isTold } from './failing.ts';
 import type { BudgetMember } from './limits.ts';
 import type { PoolParts, PoolPolicy, Waiter } from './parts.ts';
 import { type PipelineTally, Sharing, type SharingWish, suits } from './sharing.ts';
@@ -26,7 +27,7 @@ export class Pool implements ServerOwner, BudgetMember {
   /** Those of the active ones that carry shared queries. */
   readonly #sharing: Sharing;
   #opening = 0;
-  #failure: { readonly atMs: number; readonly failure: ConnectFailure } | undefined;
+  readonly #failing = new Failing();
   #paused: false | 'closing' | 'keeping' = false;
   #closed = false;
 
@@ -79,12 +80,13 @@ export class Pool implements ServerOwner, BudgetMember {
     return this.#waiting;
   }
 
-  /** A server at once, or undefined: then the waiter is in line and will be called. */
+  /** A server at once, or undefined: then the waiter is in line and will be called, or has been refused. */
   acquire(waiter: Waiter): Server | undefined {
     if (!this.#paused && this.#isNext(waiter)) {
       const server = this.#take(waiter);
       if (server !== undefined) return server;
     }
+    if (!this.#paused && this.size === 0 && isTold(this.#recentFailure(), waiter)) return undefined;
     this.#waiting.add(waiter);
     this.#grow();
     return undefined;
@@ -255,18 +257,13 @@ export class Pool implements ServerOwner, BudgetMember {
   }
 
   #tryOpen(): boolean {
-    if (this.#failure !== undefined && this.#retryLater()) return false;
-    if (!this.#mayOpen()) return false;
+    if (this.#recentFailure() !== undefined || !this.#mayOpen()) return false;
     this.#open();
     return true;
   }
 
-  /** While connecting has just failed, nobody waits in vain: without any living connection they are told at once. */
-  #retryLater(): boolean {
-    const { atMs, failure } = this.#failure!;
-    if (this.#parts.clock.nowMs() - atMs >= this.#parts.policy().loginRetryMs) return false;
-    if (this.size === 0) this.refuseAll(failure);
-    return true;
+  #recentFailure(): ConnectFailure | undefined {
+    return this.#failing.recent(this.#parts.clock.nowMs(), this.#parts.policy().loginRetryMs);
   }
 
   /** Who is in line will get no server. */
@@ -294,7 +291,7 @@ export class Pool implements ServerOwner, BudgetMember {
     this.#parts.connect(this).then(
       (server) => {
         this.#opening -= 1;
-        this.#failure = undefined;
+        this.#failing.connected();
         this.#active.add(server);
         if (this.#closed) return server.close('database configuration changed');
         this.release(server);
@@ -302,8 +299,8 @@ export class Pool implements ServerOwner, BudgetMember {
       (failure: ConnectFailure) => {
         this.#opening -= 1;
         this.#giveBudgets();
-        this.#failure = { atMs: this.#parts.clock.nowMs(), failure };
-        if (this.size === 0) this.refuseAll(failure);
+        this.#failing.failed(failure, this.#parts.clock.nowMs());
+        if (this.size === 0 && !failure.passing) this.refuseAll(failure);
       },
     );
   }

@@ -7,7 +7,7 @@
 import type { Catalog, Role } from '../../routing/index.ts';
 import type { Secret } from '../auth/secrets.ts';
 import type { Config, DatabaseEntry, HostPort } from '../config/config.ts';
-import { type ConnectFailure, connectServer } from '../server/connect.ts';
+import { type ConnectFailure, connectServer, forGood } from '../server/connect.ts';
 import { InternalExchange } from '../server/exchange.ts';
 import type { LoginRequest } from '../server/login.ts';
 import type { Server, ServerOwner } from '../server/server.ts';
@@ -262,7 +262,7 @@ export class Pools {
       }
     }
     if (host !== undefined) this.#hosts.get(database)?.askNow();
-    throw failure;
+    throw host === undefined ? failure : forGood(failure);
   }
 
   /** PgBouncer's two meanings of a host list: in turn, or the first that works. */

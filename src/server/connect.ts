@@ -18,7 +18,12 @@ export interface ConnectFailure {
   readonly frame?: Buffer;
   readonly error?: MessageFields;
   readonly reason: string;
+  /** It may work a moment later: the host is not there, or not ready. */
+  readonly passing?: boolean;
 }
+
+/** Postgres's own words for that: it starts, stops or recovers, or has as many connections as it takes. */
+const PASSING = new Set(['57P01', '57P02', '57P03', '53300']);
 
 export interface ConnectRequest {
   readonly id: number;
@@ -39,20 +44,24 @@ export function addressOf({ host, port }: HostPort): NetConnectOpts {
   return { host, port };
 }
 
+/** Of a host with a role: by the time it is back, another may have the role, and nobody waits for this one. */
+export const forGood = (failure: ConnectFailure): ConnectFailure => ({ ...failure, passing: false });
+
 const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
 function failureOf(error: unknown): ConnectFailure {
   if (error instanceof LoginError) {
     const frame = error.serverError?.frame;
     const told: MessageFields = { severity: 'FATAL', sqlstate: error.sqlstate, message: error.message };
-    return frame === undefined ? { error: told, reason: error.logReason } : { frame, error: told, reason: error.logReason };
+    if (frame === undefined) return { error: told, reason: error.logReason };
+    return { frame, error: told, reason: error.logReason, passing: PASSING.has(error.sqlstate) };
   }
   if (error instanceof ServerError) return { error: errors.connectQueryFailed, reason: `exec_on_connect query failed: ${error.message}` };
   if (error instanceof Error && 'syscall' in error && error.syscall === 'getaddrinfo')
-    return { error: errors.dnsFailed, reason: errors.dnsFailed.message };
-  if (error === TIMEOUT) return { error: errors.connectTimeout, reason: errors.connectTimeout.message };
+    return { error: errors.dnsFailed, reason: errors.dnsFailed.message, passing: true };
+  if (error === TIMEOUT) return { error: errors.connectTimeout, reason: errors.connectTimeout.message, passing: true };
   const text = error instanceof Error ? error.message : String(error);
-  return { error: errors.connectFailed, reason: `connect failed: ${text}` };
+  return { error: errors.connectFailed, reason: `connect failed: ${text}`, passing: true };
 }
 
 const TIMEOUT = new Error('connect timeout');

@@ -13,6 +13,7 @@ const errorOf = (answer: readonly RawFrame[]) => answer.findLast(({ type }) => t
 let postgres: Postgres;
 let shardyard: Shardyard;
 const connect = (user = 'postgres'): Promise<RawClient> => rawLogIn(shardyard, { user, database: 'postgres' });
+const fourClients = () => Promise.all(Array.from({ length: 4 }, () => connect()));
 
 /** Nothing runs any more, nothing is locked, and every connection that is left answers like a new one. */
 async function everythingIsClean(): Promise<void> {
@@ -122,7 +123,7 @@ describe('faults', () => {
   }
 
   describe('a server goes away', () => {
-    before(() => start('pool_mode = transaction\ndefault_pool_size = 4'));
+    before(() => start('pool_mode = transaction\ndefault_pool_size = 4\nserver_login_retry = 0.2'));
     after(stop);
     /** Ends the server connections of `postgres`; when it resolves, Shardyard knows. */
     const terminateAll = async (then: () => void = () => {}): Promise<void> => {
@@ -193,23 +194,20 @@ describe('faults', () => {
     });
 
     it('by kill -9, and everyone goes on when it is back', async () => {
-      const clients = await Promise.all(Array.from({ length: 8 }, () => connect()));
-      for (const client of clients) client.send(frames.query('select pg_sleep(20)'));
+      const [busy, waiting] = [await fourClients(), await fourClients()];
+      for (const client of busy) client.send(frames.query('select pg_sleep(20)'));
       await eventually(async () =>
         assert.equal(
           (await query(postgres, "select 1 from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'")).length,
           4,
         ),
       );
+      for (const client of waiting) client.send(frames.query('select 7'));
       await postgres.kill();
-      const words = await Promise.all(clients.map(async (client) => errorOf(await client.untilEnd())));
+      const words = await Promise.all(busy.map(async (client) => errorOf(await client.untilEnd())));
       assert.ok(words.every((error) => error?.S === 'FATAL'));
       await postgres.restart();
-      await stop();
-      await start('pool_mode = transaction\ndefault_pool_size = 4\nserver_login_retry = 0.2');
-      const client = await connect();
-      assert.deepEqual(rows(await client.query('select 1')), [['1']]);
-      await client.close();
+      for (const client of waiting) assert.deepEqual(rows(await client.until('Z')), [['7']]);
     });
 
     it('paused and resumed it goes on where it was', async () => {

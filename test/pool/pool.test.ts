@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Pool } from '../../src/pool/pool.ts';
 import type { Server } from '../../src/server/server.ts';
 import { CLEAN, intern } from '../../src/server/settings.ts';
+import { connectFailed } from '../../src/wire/errors.ts';
 import { type FakeServer, turn, World } from './world.ts';
 
 describe('a pool', () => {
@@ -41,7 +42,7 @@ describe('a pool', () => {
     assert.ok(c.server);
   });
 
-  it('tells those in line when it cannot connect, and says so at once until server_login_retry is over', async () => {
+  it('tells those in line when it is not let in, and says so at once until server_login_retry is over', async () => {
     const world = new World();
     const [a, b] = [world.ask(), world.ask()];
     await world.refuse();
@@ -53,6 +54,26 @@ describe('a pool', () => {
     const later = world.ask();
     await world.connected();
     assert.ok(later.server);
+  });
+
+  it('lets those in line wait while the host cannot be reached, and refuses at once who comes meanwhile', async () => {
+    const world = new World();
+    const first = world.ask();
+    await world.refuse({ reason: 'connect failed: ECONNREFUSED', error: connectFailed, passing: true });
+    assert.equal(first.refusal, undefined);
+    const told = world.ask();
+    assert.ok(typeof told.refusal === 'object');
+    assert.equal(told.refusal.error?.message, 'server login has been failing, cached error: connect failed (server_login_retry)');
+    const loggingIn = world.ask(world.pool, Number.POSITIVE_INFINITY, undefined, true);
+    assert.equal(loggingIn.refusal, undefined);
+    world.nowMs = 999;
+    world.pool.tick(world.nowMs, true);
+    assert.equal(world.connecting.length, 0, 'server_login_retry is not over');
+    world.nowMs = 1000;
+    world.pool.tick(world.nowMs, true);
+    await world.connected();
+    assert.deepEqual(world.granted, [first.number, loggingIn.number]);
+    assert.ok(told.server === undefined);
   });
 
   it('refuses at the deadline, and not before', () => {

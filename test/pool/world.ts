@@ -105,11 +105,12 @@ export class World {
   share(label = CLEAN): Asked {
     return this.ask(this.pool, Number.POSITIVE_INFINITY, { label, reported: REPORTED });
   }
-  ask(pool = this.pool, deadlineMs = Number.POSITIVE_INFINITY, sharing?: SharingWish): Asked {
+  ask(pool = this.pool, deadlineMs = Number.POSITIVE_INFINITY, sharing?: SharingWish, patient = false): Asked {
     const asked: Asked = {
       number: this.asked.length,
       label: sharing?.label ?? CLEAN,
       wants: undefined,
+      patient,
       sharing,
       sinceMs: this.nowMs,
       deadlineMs,
@@ -160,8 +161,8 @@ export class World {
     for (const { ok, owner } of this.connecting.splice(0, count)) ok(new FakeServer(owner, this.nowMs) as unknown as Server);
     await turn();
   }
-  async refuse(): Promise<void> {
-    for (const { fail } of this.connecting.splice(0)) fail({ reason: 'refused' });
+  async refuse(failure: ConnectFailure = { reason: 'refused' }): Promise<void> {
+    for (const { fail } of this.connecting.splice(0)) fail(failure);
     await turn();
   }
   release({ server }: Asked, pool = this.pool): void {
