@@ -3,9 +3,11 @@
  * its setting's name, advisory locks that outlive their transaction). Functions that are not built in get `opaque` with their name,
  * so that whoever knows the catalog can clear them. Effects of utility statements are in utility.ts.
  */
+
 import type { Effect, EffectKind, FunctionName } from './facts.ts';
 import { classify, literalText, runsHiddenSql } from './functions.ts';
 import type { Call } from './query.ts';
+import { fold } from './scan.ts';
 
 const BY_NAME: ReadonlyMap<string, EffectKind> = new Map<string, EffectKind>([
   ['setseed', 'seed'],
@@ -60,9 +62,7 @@ function setConfig(call: Call): Effect {
   const value = literalText(call, 1);
   const local = literalText(call, 2);
   const known =
-    call.args.length === 3
-      ? { ...(name === undefined ? {} : { name: name.toLowerCase() }), ...(value === undefined ? {} : { value }) }
-      : {};
+    call.args.length === 3 ? { ...(name === undefined ? {} : { name: fold(name) }), ...(value === undefined ? {} : { value }) } : {};
   if (local !== undefined && /^(t|true|on|yes|1)$/i.test(local)) return settingEffect({ kind: 'set_local', ...known });
   return settingEffect({ kind: 'set_config', ...known });
 }

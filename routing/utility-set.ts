@@ -5,7 +5,7 @@
 import { readModes, type Utility } from './clauses.ts';
 import { settingEffect } from './effects.ts';
 import type { Effect } from './facts.ts';
-import { Token } from './scan.ts';
+import { fold, Token } from './scan.ts';
 import { done, kindAt, nameAt, stringAt, take, takeAll, takeQualified, takeSymbol, type Words, written } from './words.ts';
 
 type Scope = 'set' | 'set_local';
@@ -106,8 +106,9 @@ function cleared(scope: Scope, name: string): Effect {
 }
 
 function parameter(w: Words, scope: Scope): Effect | undefined {
-  const name = takeQualified(w)?.join('.').toLowerCase();
-  if (name === undefined) return undefined;
+  const parts = takeQualified(w);
+  if (parts === undefined) return undefined;
+  const name = fold(parts.join('.'));
   if (takeAll(w, 'from', 'current')) return { kind: scope, name };
   if (!takeSymbol(w, '=') && take(w, 'to') === undefined) return undefined;
   if (takeAll(w, 'default')) {

@@ -6,7 +6,7 @@
 import { readModes, readTables, type Utility } from './clauses.ts';
 import type { Effect, Verb } from './facts.ts';
 import { isHostSetting } from './functions.ts';
-import { type Scan, type Span, Token } from './scan.ts';
+import { fold, type Scan, type Span, Token } from './scan.ts';
 import { readSchemaChange } from './utility-schema.ts';
 import { readSet } from './utility-set.ts';
 import { done, kindAt, take, takeAll, takeName, takeQualified, takeSymbol, type Words, wordsOf } from './words.ts';
@@ -137,8 +137,9 @@ function reset(w: Words): Utility | undefined {
   if (takeAll(w, 'session', 'authorization')) return plain('reset', [{ kind: 'set_session_authorization' }]);
   if (takeAll(w, 'time', 'zone')) return plain('reset', [{ kind: 'reset', name: 'timezone' }]);
   if (takeAll(w, 'transaction', 'isolation', 'level')) return plain('reset', [{ kind: 'reset', name: 'transaction_isolation' }]);
-  const name = takeQualified(w)?.join('.').toLowerCase();
-  if (name === undefined) return undefined;
+  const parts = takeQualified(w);
+  if (parts === undefined) return undefined;
+  const name = fold(parts.join('.'));
   if (name === 'role') return plain('reset', [{ kind: 'set_role' }]);
   if (name === 'session_authorization') return plain('reset', [{ kind: 'set_session_authorization' }]);
   return plain('reset', [{ kind: 'reset', name }]);

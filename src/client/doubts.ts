@@ -61,7 +61,8 @@ function usesOfDdl(statement: Looked, inText: readonly Use[]): readonly Use[] {
 /** Something that ran, and whom to tell when it was not harmless. */
 export interface Doubt {
   readonly uses: readonly Use[];
-  readonly harmful: () => void;
+  /** `madeUp`: what ran may have set parameters of which nobody knows the names. */
+  readonly harmful: (madeUp: boolean) => void;
 }
 
 export class Doubts {
@@ -102,8 +103,8 @@ export class Doubts {
     const doubts = this.#open;
     this.#open = [];
     for (const { uses, harmful } of doubts) {
-      const { verdict } = known.judge(uses);
-      if (verdict === 'harmful' || verdict === 'unknown') harmful();
+      const { verdict, madeUp } = known.judge(uses);
+      if (verdict === 'harmful' || verdict === 'unknown') harmful(madeUp || verdict === 'unknown');
     }
     done(true);
   }

@@ -96,7 +96,7 @@ export function readBody(text: string): BodyRead {
   if (words === undefined) return UNREADABLE;
   const tokens = tokensOf(text).map((token) => (token.startsWith('"') ? token : token.toLowerCase()));
   const reads = words.some((word) => READING.has(word));
-  if (isHarmful(tokens)) return { ...UNREADABLE, reads };
+  if (isHarmful(tokens)) return { ...UNREADABLE, reads, words };
   return { harmful: false, draws: tokens.some((token) => DRAWING.has(token)), reads, words };
 }
 

@@ -7,6 +7,7 @@
  * A definition that changes takes away what was known of all names in its text, and of those that are reached through them.
  */
 import { namesIn, readBody } from './function-body.ts';
+import { namedSettings, setsInOtherLanguage } from './named-settings.ts';
 
 /** How a name is used. A word of a body may be used in every way; `event` stands for all triggers of DDL, whatever the name. */
 export type UseKind = 'function' | 'field' | 'read' | 'write' | 'operator' | 'type' | 'word' | 'event';
@@ -32,6 +33,8 @@ export interface Judgement {
   readonly verdict: Verdict;
   /** `never` and `surely` where the code is known; `surely` may be a branch that is never taken. */
   readonly reads: ReadsSequences;
+  /** It is harmful, and may set parameters of which nobody knows the names. */
+  readonly madeUp: boolean;
   /** Names that must be asked for where it is `unknown`. */
   readonly wanted: Names;
 }
@@ -39,6 +42,7 @@ export interface Judgement {
 /** What runs when a name is used in one way. */
 interface Code {
   readonly harmful: boolean;
+  readonly madeUp: boolean;
   readonly draws: boolean;
   readonly reads: boolean;
   readonly uses: readonly Use[];
@@ -61,19 +65,20 @@ export interface Answers {
   readonly changes: number;
 }
 
-const NOTHING: Code = { harmful: false, draws: false, reads: false, uses: [] };
-const HARMFUL: Code = { harmful: true, draws: true, reads: false, uses: [] };
+const NOTHING: Code = { harmful: false, madeUp: false, draws: false, reads: false, uses: [] };
+const HARMFUL: Code = { harmful: true, madeUp: false, draws: true, reads: false, uses: [] };
 const DRAWING: Code = { ...NOTHING, draws: true };
 const READING: Code = { ...NOTHING, reads: true };
 const NO_NAMES: Names = { function: new Set(), relation: new Set(), type: new Set(), operator: new Set() };
-const settled = (verdict: Verdict): Readonly<Record<ReadsSequences, Judgement>> => ({
-  never: { verdict, reads: 'never', wanted: NO_NAMES },
-  perhaps: { verdict, reads: 'perhaps', wanted: NO_NAMES },
-  surely: { verdict, reads: 'surely', wanted: NO_NAMES },
+const settled = (verdict: Verdict, madeUp = false): Readonly<Record<ReadsSequences, Judgement>> => ({
+  never: { verdict, madeUp, reads: 'never', wanted: NO_NAMES },
+  perhaps: { verdict, madeUp, reads: 'perhaps', wanted: NO_NAMES },
+  surely: { verdict, madeUp, reads: 'surely', wanted: NO_NAMES },
 });
 const QUIET = settled('quiet');
 const DRAWS = settled('draws');
 const HARM = settled('harmful');
+const HARM_BY_ANY_NAME = settled('harmful', true);
 const KINDS = ['function', 'relation', 'type', 'operator'] as const satisfies readonly Kind[];
 /** As what a name is looked for that is used so. */
 const KINDS_OF: Readonly<Record<UseKind, readonly Kind[]>> = {
@@ -148,18 +153,20 @@ export class KnownCode {
 
   /** What using all of these does. */
   judge(uses: readonly Use[]): Judgement {
-    let [draws, harmful] = [false, false];
+    let [draws, harmful, madeUp] = [false, false, false];
     let reads: ReadsSequences = 'never';
     let wanted: Names[] | undefined;
     for (const use of uses) {
       const one = this.#judge(use);
       if (one.reads === 'surely' || reads === 'never') reads = one.reads;
+      madeUp ||= one.madeUp;
       if (one.verdict === 'harmful') harmful = true;
       else if (one.verdict === 'draws') draws = true;
       else if (one.verdict === 'unknown') wanted = [...(wanted ?? []), one.wanted];
     }
+    if (madeUp) return HARM_BY_ANY_NAME[reads];
+    if (wanted !== undefined) return { verdict: 'unknown', madeUp: false, reads, wanted: allNames(wanted) };
     if (harmful) return HARM[reads];
-    if (wanted !== undefined) return { verdict: 'unknown', reads, wanted: allNames(wanted) };
     return (draws ? DRAWS : QUIET)[reads];
   }
 
@@ -181,12 +188,12 @@ export class KnownCode {
     const wanted = { function: new Set<string>(), relation: new Set<string>(), type: new Set<string>(), operator: new Set<string>() };
     const seen = new Set<string>();
     const open: Use[] = [first, ...(this.#casts ?? [])];
-    let [draws, reads, unknown] = [false, false, this.#casts === undefined];
-    const harm = (): Judgement => HARM[reads ? 'surely' : 'perhaps'];
+    let [draws, reads, harmful, unknown] = [false, false, false, this.#casts === undefined];
+    const readsThen = (): ReadsSequences => (reads ? 'surely' : 'perhaps');
     for (let use = open.pop(); use !== undefined; use = open.pop()) {
       const key = `${use.kind} ${use.name}`;
       if (seen.has(key)) continue;
-      if (seen.add(key).size > REACH_LIMIT || !isName(use)) return harm();
+      if (seen.add(key).size > REACH_LIMIT || !isName(use)) return HARM_BY_ANY_NAME[readsThen()];
       if (use.kind === 'event') open.push(...this.#events);
       for (const kind of KINDS_OF[use.kind]) {
         const known = this.#known[kind].get(use.name);
@@ -197,12 +204,14 @@ export class KnownCode {
         }
         const code = codeOf(use.kind, kind, known);
         reads ||= code.reads;
-        if (code.harmful) return harm();
+        if (code.madeUp) return HARM_BY_ANY_NAME[readsThen()];
+        harmful ||= code.harmful;
         draws ||= code.draws;
         open.push(...code.uses);
       }
     }
-    if (unknown) return { verdict: 'unknown', reads: reads ? 'surely' : 'perhaps', wanted };
+    if (unknown) return { verdict: 'unknown', madeUp: false, reads: readsThen(), wanted };
+    if (harmful) return HARM[readsThen()];
     return (draws ? DRAWS : QUIET)[reads ? 'surely' : 'never'];
   }
 
@@ -302,8 +311,14 @@ const running = (name: string): Code => ({ ...NOTHING, uses: [{ kind: 'function'
 
 function worse(one: Code | undefined, other: Code): Code {
   if (one === undefined) return other;
-  const { harmful, draws, reads, uses } = other;
-  return { harmful: one.harmful || harmful, draws: one.draws || draws, reads: one.reads || reads, uses: [...one.uses, ...uses] };
+  const { harmful, madeUp, draws, reads, uses } = other;
+  return {
+    harmful: one.harmful || harmful,
+    madeUp: one.madeUp || madeUp,
+    draws: one.draws || draws,
+    reads: one.reads || reads,
+    uses: [...one.uses, ...uses],
+  };
 }
 
 function volatileCode(name: string): Code {
@@ -311,8 +326,9 @@ function volatileCode(name: string): Code {
 }
 
 function functionCode(language: string, trusted: boolean, body: string): Code {
-  if (language === 'c' || language === 'internal') return trusted ? NOTHING : HARMFUL;
-  if (!IN_LANGUAGES.has(language)) return HARMFUL;
+  if (language === 'c') return trusted ? NOTHING : HARMFUL;
+  if (language === 'internal') return trusted ? NOTHING : { ...HARMFUL, madeUp: body.includes('set_config') };
+  if (!IN_LANGUAGES.has(language)) return { ...HARMFUL, madeUp: setsInOtherLanguage(body) };
   const { harmful, draws, reads, words } = readBody(body);
-  return { harmful, draws, reads, uses: words.map((name) => ({ kind: 'word', name })) };
+  return { harmful, madeUp: harmful && namedSettings(body).madeUp, draws, reads, uses: words.map((name) => ({ kind: 'word', name })) };
 }

@@ -5,7 +5,6 @@
  */
 
 import { type Effect, type PinReason, type StateKind, stateKindOf } from '../../routing/index.ts';
-import { LazySet } from '../lazy.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
 import type { Reported } from '../server/reported.ts';
 import type { Server } from '../server/server.ts';
@@ -53,8 +52,6 @@ export class SessionState {
   readonly #doubts = new Doubts();
   readonly definitions: Definitions;
   readonly sequences: Sequences;
-  /** Parameters that texts of this session name where only an audit sees them set. */
-  readonly #namedSettings = new LazySet<string>();
   /** What the client was told of its parameters at its start. */
   readonly startReported: Reported;
 
@@ -187,15 +184,16 @@ export class SessionState {
     const uses = usesOf(statement, () => this.#looks.at(this.#origin).ddlUses);
     if (uses.length === 0 || this.#ignores('opaque') || this.#looks.doubted === uses) return;
     this.#looks.doubted = uses;
-    const { verdict } = this.#judge(uses);
+    const { verdict, madeUp } = this.#judge(uses);
     if (verdict === 'quiet' || verdict === 'draws') return;
     if (verdict === 'harmful') this.definitions.temporary.forget();
     const what = uses[0]!.name === '' ? statement.verb : `${statement.verb} ${uses[0]!.name}`;
     // What must be audited in the end is not asked about before.
-    if (verdict === 'harmful' || this.#pins.lasting) return this.#opaque(what, server);
-    const harmful = (): void => {
+    if (verdict === 'harmful') return this.#opaque(what, server, madeUp);
+    if (this.#pins.lasting) return this.#opaque(what, server, undefined);
+    const harmful = (madeUp: boolean): void => {
       [this.#statement, this.#origin] = [statement, origin];
-      this.#opaque(what, server);
+      this.#opaque(what, server, madeUp);
     };
     this.#doubts.add({ uses, harmful });
   }
@@ -265,7 +263,7 @@ export class SessionState {
     // Code that has a name is looked into.
     if (reason === undefined || this.#ignores(reason) || (reason === 'opaque' && effect.name !== undefined)) return;
     const what = effect.name === undefined ? verb : `${verb} ${effect.name}`;
-    if (reason === 'opaque') return this.#opaque(what, server);
+    if (reason === 'opaque') return this.#opaque(what, server, undefined);
     if (reason === 'prepare' && this.#follows(effect, server)) return;
     if ((AUDITED as readonly PinReason[]).includes(reason)) this.#auditWanted = true;
     this.#pin(reason, what, server);
@@ -279,10 +277,10 @@ export class SessionState {
   }
 
   /** Code ran that nobody has read. Until an audit has shown what it left, the session is pinned. */
-  #opaque(what: string, server: Server): void {
+  #opaque(what: string, server: Server, madeUp: boolean | undefined): void {
     if (this.#ignores('opaque')) return;
     this.#suspect = what;
-    for (const name of this.#looks.at(this.#origin).settings) this.#namedSettings.add(name);
+    this.settings.own.take(this.#looks.at(this.#origin).settings, madeUp);
     const pins = this.policy.state.actions.opaque === 'pin';
     // As long as something else pins, the server keeps it all, and the audit that ends that will find it.
     if (!pins && this.#pins.lasting) {
@@ -360,7 +358,7 @@ export class SessionState {
 
   #audit(server: Server, done: (ok: boolean) => void): void {
     this.#auditWanted = false;
-    const settings = [...this.#namedSettings, ...[...this.label.values.keys()].filter((name) => name.includes('.'))];
+    const settings = [...this.settings.own.list, ...[...this.label.values.keys()].filter((name) => name.includes('.'))];
     const asked = { database: this.#identity.database, serverUser: this.#user, learnt: this.#place.learnt, settings };
     audit(server, asked, (found, names, code) => this.#found(found, names, code, server), done);
   }
@@ -373,9 +371,11 @@ export class SessionState {
     for (const reason of AUDITED)
       if (found[reason] === undefined && (reason !== 'prepare' || !this.#sqlPrepared.isWatched)) this.#pins.remove(reason);
     if (prepare === undefined) this.#sqlPrepared.onlyTracked();
-    if (!code.dynamic && actions.opaque !== 'pin') this.#pins.remove('opaque');
+    if (this.settings.own.areKnown(code) && actions.opaque !== 'pin') this.#pins.remove('opaque');
     // Where nothing is looked for, what is there may be another session's.
     if (actions.opaque !== 'ignore' || audit === 'always') this.#learn(found, asked, server);
+    // What it cannot see is taken away before the next session comes.
+    if (this.#suspect !== '') server.label = undefined;
     this.#suspect = '';
     this.#origin = undefined;
   }

@@ -3,8 +3,8 @@
  * wanted: a script has thousands of statements, and all of them are of one text.
  */
 import { namesIn } from './function-body.ts';
-import { settingsIn } from './hidden-code.ts';
 import type { Use } from './known-code.ts';
+import { type NamedSettings, namedSettings } from './named-settings.ts';
 import { MAY_DEFINE, MAY_DROP, type Origin, textOf } from './ran.ts';
 
 /** DDL that may run the code which it names: expressions of indexes, defaults of new columns, checks on what is there. */
@@ -26,7 +26,7 @@ export class TextLook {
   #mayDefine: boolean | undefined;
   #cutsShort: boolean | undefined;
   #namesTemporary: boolean | undefined;
-  #settings: readonly string[] | undefined;
+  #settings: NamedSettings | undefined;
   #ddlUses: readonly Use[] | undefined;
   readonly #told = new Set<string>();
 
@@ -68,8 +68,8 @@ export class TextLook {
   }
 
   /** Parameters with a dot in their names that it sets. */
-  get settings(): readonly string[] {
-    this.#settings ??= settingsIn(this.text);
+  get settings(): NamedSettings {
+    this.#settings ??= namedSettings(this.text);
     return this.#settings;
   }
 

@@ -15,14 +15,20 @@ import { CLEAN, intern, type Label, quoteSetting, restoreFrames } from '../serve
 import { STATUS_FAILED, STATUS_IDLE } from '../wire/codes.ts';
 import { bind, execute, parse, query, sync } from '../wire/write.ts';
 import { lastRow, OF_TRANSACTIONS } from './audit.ts';
+import { OwnNames } from './hidden-code.ts';
+import { isPlainName } from './named-settings.ts';
 
 /** Not reset by RESET ALL, and their default is who logged in. */
 const IDENTITY = ['session_authorization', 'role'] as const;
 const CHARACTERISTICS = ['default_transaction_isolation', 'default_transaction_read_only', 'default_transaction_deferrable'] as const;
 
+const BY_NAME: ReadonlySet<string> = new Set(['set', 'set_config', 'reset']);
+
 export class TrackedSettings {
   readonly #start: Label;
   readonly #user: string;
+  /** Parameters that only an audit sees set. */
+  readonly own = new OwnNames();
   #label: Label;
   /** Touched since the last read-back: the literal value where the text had one, null where it was a reset. */
   readonly #touched = new LazyMap<string, string | null | undefined>();
@@ -89,14 +95,17 @@ export class TrackedSettings {
   /** Takes in an effect that the server has confirmed; false when it cannot be known which parameter was set. */
   note({ kind, name, value }: Effect): boolean {
     if (name !== undefined && OF_TRANSACTIONS.has(name.toLowerCase())) return true;
+    if (BY_NAME.has(kind) && (name === undefined || !isPlainName(name))) {
+      this.own.madeUp = true;
+      return false;
+    }
     switch (kind) {
       case 'set':
       case 'set_config':
-        if (name === undefined) return false;
-        this.#touched.set(name.toLowerCase(), kind === 'set' ? value : undefined);
+        this.#touched.set(name!.toLowerCase(), kind === 'set' ? value : undefined);
         // It may have been reset in the same request, before.
-        this.#restore.delete(name.toLowerCase());
-        this.#unsure.delete(name.toLowerCase());
+        this.#restore.delete(name!.toLowerCase());
+        this.#unsure.delete(name!.toLowerCase());
         return true;
       case 'set_role':
         this.#touched.set('role', undefined);
@@ -108,8 +117,7 @@ export class TrackedSettings {
         for (const characteristic of CHARACTERISTICS) this.#touched.set(characteristic, undefined);
         return true;
       case 'reset':
-        if (name === undefined) return false;
-        this.#reset(name.toLowerCase());
+        this.#reset(name!.toLowerCase());
         return true;
       case 'reset_all':
       case 'discard_all':

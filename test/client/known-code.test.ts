@@ -85,7 +85,7 @@ describe('known code', () => {
 
   it('takes the worst of several functions of a name, and what is not found for harmful', () => {
     const known = new KnownCode();
-    learn(known, ['f', 'none'], [fn('f', ''), fn('f', 'execute')]);
+    learn(known, ['f', 'none', 'execute'], [fn('f', ''), fn('f', 'execute')]);
     assert.equal(verdict(known, use('function', 'f')), 'harmful');
     assert.equal(verdict(known, use('function', 'none')), 'harmful');
     assert.equal(verdict(known, use('read', 'none')), 'quiet');
@@ -100,9 +100,30 @@ describe('known code', () => {
     );
   });
 
+  it('follows harmful code, too, to find what makes up names of parameters', () => {
+    const known = new KnownCode();
+    const names = ['f', 'g', 'h', 'set_config', 'perform', 'app', 'q', 'a', 'false', 'x'];
+    const volatile = ['volatile', 'set_config'];
+    learn(known, names, [
+      fn('f', "perform g(), set_config('app.q', 'x', false)"),
+      fn('g', "perform set_config('app.' || a, 'x', false)"),
+      fn('h', "perform set_config('app.q', a, false)"),
+      volatile,
+    ]);
+    const judged = ['f', 'g', 'h'].map((name) => known.judge([use('function', name)]));
+    assert.deepEqual(
+      judged.map(({ verdict: found, madeUp }) => [found, madeUp]),
+      [
+        ['harmful', true],
+        ['harmful', true],
+        ['harmful', false],
+      ],
+    );
+  });
+
   it('tells reading a relation from writing it', () => {
     const known = new KnownCode();
-    learn(known, ['t', 'f'], [fn('f', 'execute'), ['relation', 't', 't']], [['runs', 't', 'w', 'f']]);
+    learn(known, ['t', 'f', 'execute'], [fn('f', 'execute'), ['relation', 't', 't']], [['runs', 't', 'w', 'f']]);
     assert.equal(verdict(known, use('read', 't')), 'quiet');
     assert.equal(verdict(known, use('write', 't')), 'harmful');
   });
@@ -115,7 +136,7 @@ describe('known code', () => {
 
   it('counts casts that nobody writes to everything', () => {
     const known = new KnownCode();
-    learn(known, ['t', 'f'], [fn('f', 'execute'), ['cast', 'f']]);
+    learn(known, ['t', 'f', 'execute'], [fn('f', 'execute'), ['cast', 'f']]);
     assert.equal(verdict(known, use('read', 't')), 'harmful');
   });
 

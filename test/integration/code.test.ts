@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { clientsOf } from '../support/clients.ts';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { type RawClient, rows } from '../support/raw-client.ts';
+import { frames, type RawClient, rows } from '../support/raw-client.ts';
 import { type Shardyard, startInFront } from '../support/shardyard.ts';
 
 const SCHEMA = `
@@ -21,6 +21,8 @@ const SCHEMA = `
   create function by_default(a text default set_config('app.kept', 'default', false)) returns text language sql as 'select a';
   create function indirect() returns text language plpgsql as $$ begin return by_default(); end $$;
   create function from_string(what text) returns void language plpgsql as $$ begin execute what; end $$;
+  create function by_name(n text) returns text language sql as $$ select set_config(n, 'by name', false) $$;
+  create function by_format(n text) returns void language plpgsql as $$ begin execute format('set app.%I = %L', n, 'x'); end $$;
   create function draws() returns bigint language sql as $$ select nextval('plain_id_seq') $$;
   create domain checked as text check (value = set_config('app.kept', value, false));
   create table with_domain (a checked);
@@ -80,7 +82,6 @@ describe('code that the text does not show', () => {
 
   for (const [text, left] of [
     ['select indirect()', 'default'],
-    ["select from_string('set app.kept = ''string''')", 'string'],
     ["insert into with_domain values ('domain')", 'domain'],
     ['insert into with_default values (default)', 'domain default'],
     ['select * from looks', 'view'],
@@ -100,6 +101,40 @@ describe('code that the text does not show', () => {
       }
     });
   }
+
+  for (const text of [
+    "select from_string('set app.kept = ''string''')",
+    "select by_name('app.' || 'kept')",
+    "select by_format('kept')",
+    "do $$ begin perform set_config('app.' || 'kept', 'made up', false); end $$",
+    "begin; do $$ begin execute format('set %I.%I = 1', 'app', 'kept'); end $$; commit",
+    `set u&"\\0061pp".kept = 1`,
+    "select set_config($1, 'bound', false)",
+  ]) {
+    it(`may set a parameter whose name nobody knows: nobody else gets that server connection: ${text}`, async () => {
+      const [one, other] = [await connect(), await connect()];
+      if (text.includes('$1')) one.send(frames.parse(text), frames.bind({ values: ['app.kept'] }), frames.execute(), frames.sync());
+      await (text.includes('$1') ? one.until('Z') : one.query(text));
+      // Code that leaves nothing lasting does not end it.
+      await one.query('do $$ begin null; end $$');
+      assert.notEqual(await first(one, LEFT), '');
+      other.send(frames.query(LEFT));
+      assert.notEqual(await first(one, LEFT), '');
+      await one.close();
+      assert.equal(rows(await other.until('Z'))[0]?.[0], '');
+      await other.close();
+    });
+  }
+
+  it('may set a parameter whose name is not ASCII, or has capitals that only Unicode folds', async () => {
+    const [one, other] = [await connect(), await connect()];
+    await one.query(`set app."größe" = 'x'; set app."\u212Aept" = 'y'`);
+    await one.query('do $$ begin null; end $$');
+    assert.equal(await first(one, "select current_setting('app.größe') || current_setting('app.\u212Aept')"), 'xy');
+    await one.close();
+    assert.equal(await first(other, "select coalesce(current_setting('app.größe', true), '')"), '');
+    await other.close();
+  });
 
   it('is found after it was harmless, when its definition changes', async () => {
     const [one, other] = [await connect(), await connect()];
