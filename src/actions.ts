@@ -12,6 +12,7 @@ import { busyServers } from './inspect.ts';
 import type { Live } from './live.ts';
 import type { Pools } from './pool/pools.ts';
 import * as errors from './wire/errors.ts';
+import { latin1OfUtf8 } from './wire/read.ts';
 
 export interface ActionParts {
   readonly live: Live;
@@ -83,7 +84,7 @@ function routeLines({ live, pools, texts }: ActionParts, name: string, sql: stri
   const database = live.database(name) ?? (live.register(name) && live.database(name));
   if (database === undefined) throw new Error(`no such database: ${name}`);
   const reading = { encoding: 'UTF8', standardConformingStrings: true, literals: '' };
-  const { facts } = texts.textOf(Buffer.from(sql, 'utf8').toString('latin1'), reading);
+  const { facts } = texts.textOf(latin1OfUtf8(sql), reading);
   const catalog = pools.catalog(live.speaker(name));
   const view = { inTransaction: false, pinned: false, readOnly: false, clientEncoding: 'UTF8', ...(catalog && { catalog }) };
   return explain(

@@ -6,7 +6,7 @@ import type { Plan, Role } from '../routing/index.ts';
 import type { LastRouteRow } from './admin/view.ts';
 import type { ExchangeDone } from './client/place.ts';
 import type { Server } from './server/server.ts';
-import { latin1 } from './wire/read.ts';
+import { latin1, utf8OfLatin1 } from './wire/read.ts';
 
 const KEPT = 200;
 const STATEMENT_CHARACTERS = 200;
@@ -88,5 +88,5 @@ function shortened(about: ExchangeDone['about']): ExchangeDone['about'] {
 function statementOf(about: ExchangeDone['about']): string {
   if (about === undefined) return '';
   const text = typeof about === 'string' ? about : latin1(about.body, 0, about.body.indexOf(0));
-  return Buffer.from(text, 'latin1').toString('utf8').slice(0, STATEMENT_CHARACTERS);
+  return utf8OfLatin1(text).slice(0, STATEMENT_CHARACTERS);
 }

@@ -11,6 +11,7 @@ import { NAME_PREFIX } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import type { Label } from '../server/settings.ts';
 import { DATA_ROW } from '../wire/codes.ts';
+import { utf8OfLatin1 } from '../wire/read.ts';
 import { bind, execute, parse, sync } from '../wire/write.ts';
 import { ANYTHING, type HiddenCode, hiddenCodeFrames, readHiddenCode } from './hidden-code.ts';
 import { AUDITED } from './pins.ts';
@@ -91,7 +92,7 @@ export function knownSettings({ settings }: Found, label: Label, actions: StateA
 /** What was found besides what the label says, of kinds that are not ignored. Names as text. */
 export function findings(found: Found, label: Label, actions: StateActions): { readonly kind: StateKind; readonly name: string }[] {
   const all: { readonly kind: StateKind; readonly name: string }[] = [];
-  for (const kind of AUDITED) if (found[kind] !== undefined) all.push({ kind, name: Buffer.from(found[kind], 'latin1').toString('utf8') });
+  for (const kind of AUDITED) if (found[kind] !== undefined) all.push({ kind, name: utf8OfLatin1(found[kind]) });
   for (const [name, value] of found.settings) if (label.values.get(name) !== value) all.push({ kind: kindOf(name), name });
   return all.filter(({ kind }) => actions[kind] !== 'ignore');
 }

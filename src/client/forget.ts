@@ -10,6 +10,7 @@ import { changedParameters, type Reported } from '../server/reported.ts';
 import * as code from '../wire/codes.ts';
 import { boundParameters } from '../wire/read.ts';
 import { commandComplete, dataRow, readyForQuery, rowDescription } from '../wire/write.ts';
+import { formOf } from './form.ts';
 import { type LocalAnswer, localAnswer, onlyText } from './local.ts';
 import type { Request } from './request.ts';
 import type { SessionState } from './state.ts';
@@ -103,10 +104,7 @@ function isCertain(statements: readonly Forgetting[], state: SessionState): bool
 
 /** One statement of the extended protocol from its Bind to the Sync, perhaps with its Parse, where nothing can be wrong with any part. */
 function isAlone({ items, bytes }: Request, { names }: SessionState): boolean {
-  const order = items.map(
-    ({ type, target }) => String.fromCharCode(type) + (type === code.DESCRIBE ? String.fromCharCode(target ?? 0) : ''),
-  );
-  if (!/^P?(DS)?B(DP)?EC?S$/.test(order.join(''))) return false;
+  if (!/^T?S?BP?EC?\.$/.test(formOf(items))) return false;
   const bound = items.find(({ type }) => type === code.BIND)!;
   if (bound.prepared === undefined || bound.prepared.types.length > 0) return false;
   return items.every((item) => {

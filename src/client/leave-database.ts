@@ -2,6 +2,7 @@
  * DROP DATABASE and its like want nobody to be connected. Connections that are only kept for clients to come are nobody: they are closed first,
  * where no client is logged in, as the client that used them has gone. Postgres waits some seconds for those that are just leaving.
  */
+import { utf8OfLatin1 } from '../wire/read.ts';
 
 const NAME = String.raw`("(?:[^"]|"")*"|[^\s;,()'"]+)`;
 const DROP = new RegExp(String.raw`^\s*drop\s+database\s+(?:if\s+exists\s+)?${NAME}`, 'i');
@@ -26,5 +27,5 @@ function meant(name: string): string {
 
 /** Texts are latin1 strings of what came. */
 function utf8(text: string): string {
-  return Buffer.from(text, 'latin1').toString('utf8');
+  return utf8OfLatin1(text);
 }

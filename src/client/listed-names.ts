@@ -6,12 +6,10 @@
 import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
-import { frame, sync } from '../wire/write.ts';
+import { frame, ofStatement, sync } from '../wire/write.ts';
 import type { Request } from './request.ts';
 import { sendAlone } from './sql-bring.ts';
 import type { SessionState } from './state.ts';
-
-const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
 
 /** Something that the request executes reads pg_prepared_statements, or may do so when there is more of it (`complete` is false). */
 export function listsPrepared({ simpleShape, executedFrom, items }: Request, complete: boolean): boolean {
@@ -27,7 +25,7 @@ export function listOwnNames(server: Server, state: SessionState, { items }: Req
   const there = new Set(server.prepared.takeAll());
   sendAlone(
     server,
-    [...there].map(({ name }) => frame(code.CLOSE, [STATEMENT, name])),
+    [...there].map(({ name }) => ofStatement(code.CLOSE, name)),
   );
   for (const [name, prepared] of [...names.named]) {
     if (inTransaction && !there.has(prepared)) continue;

@@ -2,7 +2,7 @@
 import type { Facts } from '../../routing/index.ts';
 import type { ClientExchange } from '../relay/exchange.ts';
 import type { Prepared } from '../server/prepared.ts';
-import { latin1 } from '../wire/read.ts';
+import { latin1, utf8OfLatin1 } from '../wire/read.ts';
 
 /** A statement that was executed. */
 export type Ran = Pick<
@@ -31,18 +31,17 @@ export function textOf(origin: Origin): string {
 }
 
 const LONG_TEXT = 64 * 1024;
-const utf8 = (text: string): string => Buffer.from(text, 'latin1').toString('utf8');
 
 /** The SQL to show for a statement; `span`: its place in the text, where that is known. */
 export function textToShow(origin: Origin, span?: { readonly start: number; readonly end: number }): string {
   const text = textOf(origin);
   // Of a long one the beginning has to do: to find the place of a statement, all that is before it must be decoded.
   if (span === undefined || span.start > LONG_TEXT)
-    return utf8(text.slice(0, 8 * TEXT_CHARACTERS))
+    return utf8OfLatin1(text.slice(0, 8 * TEXT_CHARACTERS))
       .trim()
       .slice(0, TEXT_CHARACTERS);
   const until = 4 * (span.start + 8 * TEXT_CHARACTERS);
-  return utf8(text.slice(0, until)).slice(span.start, span.end).trim().slice(0, TEXT_CHARACTERS);
+  return utf8OfLatin1(text.slice(0, until)).slice(span.start, span.end).trim().slice(0, TEXT_CHARACTERS);
 }
 
 /** DDL that can take something temporary away, and whatever hides behind a comment or another statement. */

@@ -4,6 +4,7 @@
  * backslash is not analyzed at all.
  */
 import { type AnalyzeOptions, analyze, type Facts, type ParserName } from '../../routing/index.ts';
+import { utf8OfLatin1 } from '../wire/read.ts';
 
 /** How a text must be read. */
 export interface TextReading {
@@ -54,5 +55,5 @@ export function readText(text: string, reading: TextReading, parser: ParserName,
   const options: AnalyzeOptions = { standardConformingStrings, ...(maxParsedLength === undefined ? {} : { maxParsedLength }) };
   if (isAscii(text)) return analyze(text, parser, options);
   if (UNSAFE_ENCODINGS.has(encoding)) return NOT_READABLE;
-  return analyze(encoding === 'UTF8' ? Buffer.from(text, 'latin1').toString('utf8') : text, parser, options);
+  return analyze(encoding === 'UTF8' ? utf8OfLatin1(text) : text, parser, options);
 }

@@ -11,6 +11,7 @@ import type { Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import { boundParameters } from '../wire/read.ts';
+import { formOf } from './form.ts';
 import type { Output } from './output.ts';
 import type { Place } from './place.ts';
 import type { Item, Part, Request } from './request.ts';
@@ -71,7 +72,7 @@ export function renewal(session: Renewer, server: Server, exchange: ClientExchan
 export function renewableFrom({ items, bytes }: Part, refused: string | undefined, kept?: Prepared): number | undefined {
   const names = items.filter(({ type, target }) => type !== code.EXECUTE && type !== code.SYNC && target !== code.TARGET_PORTAL);
   if (names.some(({ name }) => name === '' || name !== names[0]!.name)) return undefined;
-  const form = items.map(letterOf).join('');
+  const form = formOf(items);
   const [, parse, statement, portal] = FORM.exec(form) ?? [];
   if (portal === undefined) return undefined;
   const bind = portal === '' ? undefined : items[form.indexOf('B')]!;
@@ -86,23 +87,6 @@ export function renewableFrom({ items, bytes }: Part, refused: string | undefine
 
 /** Parse, Describe of the statement, Bind, Describe of the portal, Execute, each once at most and in this order, and Sync. */
 const FORM = /^(T?)(S?)((?:BP?E?)?)\.$/;
-
-function letterOf({ type, target }: Item): string {
-  switch (type) {
-    case code.PARSE:
-      return 'T';
-    case code.DESCRIBE:
-      return target === code.TARGET_STATEMENT ? 'S' : 'P';
-    case code.BIND:
-      return 'B';
-    case code.EXECUTE:
-      return 'E';
-    case code.SYNC:
-      return '.';
-    default:
-      return '?';
-  }
-}
 
 /** Values that mean the same for whatever type, or whose types the client has declared; one format for all columns of the result. */
 function isPlain(bytes: Buffer, { rest, end }: Item, prepared: Prepared | undefined): boolean {

@@ -10,7 +10,7 @@ import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
 import { messageFields } from '../wire/read.ts';
-import { frame, type MessageFields, sync } from '../wire/write.ts';
+import { frame, type MessageFields, ofStatement, sync } from '../wire/write.ts';
 import type { Moment } from './known-results.ts';
 import { whileAsked } from './phase.ts';
 import type { Place } from './place.ts';
@@ -98,8 +98,6 @@ function fieldsOf(error: Buffer): MessageFields {
   return { severity: 'ERROR', sqlstate, message };
 }
 
-const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
-
 /** Prepares statements on a server that lacks them; those that are not what the client knows are taken away again. */
 function askAll(session: Asker, server: Server, all: ReadonlySet<Prepared>, done: (error: Buffer | undefined) => void): void {
   const { place, identity, state } = session;
@@ -114,7 +112,7 @@ function askAll(session: Asker, server: Server, all: ReadonlySet<Prepared>, done
       if (ok && !state.names.results.confirm(prepared, described, moment)) {
         server.prepared.delete(prepared);
         server.enqueue(new InternalExchange(() => {}));
-        server.send(Buffer.concat([frame(code.CLOSE, [STATEMENT, prepared.name]), sync]));
+        server.send(Buffer.concat([ofStatement(code.CLOSE, prepared.name), sync]));
         if (news) place.definitionsChanged(identity.database);
       } else if (!ok) server.prepared.delete(prepared);
       if (left === 0) done(first);
@@ -122,7 +120,7 @@ function askAll(session: Asker, server: Server, all: ReadonlySet<Prepared>, done
     server.prepared.add(prepared);
     server.enqueue(new InternalExchange((_, { ok, error }) => answered(ok, error), described.see));
     const body = typedBody(prepared, state.names.results.types(prepared));
-    const frames = [frame(code.PARSE, [prepared.name, body]), frame(code.DESCRIBE, [STATEMENT, prepared.name]), sync];
+    const frames = [frame(code.PARSE, [prepared.name, body]), ofStatement(code.DESCRIBE, prepared.name), sync];
     server.send(Buffer.concat(frames));
   }
 }

@@ -10,7 +10,7 @@ import type { Server } from '../server/server.ts';
 import type { Shape } from '../server/shape.ts';
 import type { Clock } from '../timers.ts';
 import * as code from '../wire/codes.ts';
-import { frame, parseComplete } from '../wire/write.ts';
+import { frame, ofStatement, parseComplete } from '../wire/write.ts';
 import type { Item, Request } from './request.ts';
 import type { StatementNames } from './statements.ts';
 
@@ -114,7 +114,6 @@ function sendExtended(server: Server, request: Request, prepared: Prepared, auto
 }
 
 const UNNAMED = Buffer.from([0]);
-const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
 
 /** Under the name that the statement has on servers, which get it when they lack it. */
 function sendNamed(server: Server, request: Request, prepared: Prepared): SharedForm {
@@ -144,7 +143,7 @@ function sendRenamed(server: Server, { items, bytes, length }: Request, prepared
     const describes = item.type === code.DESCRIBE && item.target === code.TARGET_STATEMENT;
     if (item.type !== code.BIND && !describes) continue;
     server.send(bytes, sent, item.start);
-    if (describes) server.send(frame(code.DESCRIBE, [STATEMENT, prepared.name]));
+    if (describes) server.send(ofStatement(code.DESCRIBE, prepared.name));
     else sendBind(server, '', prepared.name, bytes, item.rest!, item.end);
     sent = item.end;
   }

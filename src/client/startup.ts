@@ -11,7 +11,7 @@ import { intern, type Label } from '../server/settings.ts';
 import type { Channel, ChannelOwner } from '../wire/channel.ts';
 import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
-import { startupParameters } from '../wire/read.ts';
+import { startupParameters, utf8OfLatin1 } from '../wire/read.ts';
 import { errorResponse, type MessageFields, negotiateProtocolVersion } from '../wire/write.ts';
 import { startupSettings } from './startup-settings.ts';
 
@@ -154,8 +154,6 @@ export async function readStartup(greeter: Greeter, place: StartupPlace): Promis
   }
 }
 
-const utf8 = (text: string): string => Buffer.from(text, 'latin1').toString('utf8');
-
 function startupRequest(greeter: Greeter, version: number, body: Buffer, ignored: readonly string[]): StartupRequest {
   const [major, minor] = [version >>> 16, version & 0xffff];
   if (major === 2) throw new Refused(errors.oldProtocol);
@@ -166,10 +164,10 @@ function startupRequest(greeter: Greeter, version: number, body: Buffer, ignored
   // As Postgres: 3.1, which was never released, is taken as it comes; who asks for something newer than we know is told what we speak.
   const protocol = minor >= 2 ? code.PROTOCOL_3_2 : code.PROTOCOL_3_0;
   if (options.length > 0 || minor > 2) greeter.send(negotiateProtocolVersion(protocol, options));
-  const user = utf8(parameters.get('user') ?? '');
+  const user = utf8OfLatin1(parameters.get('user') ?? '');
   if (user === '') throw new Refused(errors.noUserName);
   if (Buffer.byteLength(user) > 127) throw new Refused(errors.userNameTooLong);
-  const database = utf8(parameters.get('database') ?? '') || user;
+  const database = utf8OfLatin1(parameters.get('database') ?? '') || user;
   const settings = startupSettings(parameters, ignored);
   if ('refused' in settings) throw new Refused(settings.refused);
   return {

@@ -9,7 +9,7 @@ import { stalePlan } from '../relay/stale-plan.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
 import type { Server } from '../server/server.ts';
 import * as code from '../wire/codes.ts';
-import { close, closeComplete, frame, parseComplete, sync } from '../wire/write.ts';
+import { close, closeComplete, frame, ofStatement, parseComplete, sync } from '../wire/write.ts';
 import { boundCount, standInFor, standInWith } from './failed-bind.ts';
 import type { Moment } from './known-results.ts';
 import type { Item, Part, Request } from './request.ts';
@@ -17,7 +17,6 @@ import type { Renamed } from './sql-names.ts';
 import type { StatementNames } from './statements.ts';
 
 const UNNAMED = Buffer.from([0]);
-const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
 /** The rest of a Parse that no server takes. */
 const REFUSED = Buffer.from('shardyard refused this statement\0\0\0');
 /** A statement that lives for the moment. */
@@ -176,7 +175,7 @@ export class Translation {
   prepareAnew(name: string, { body }: Prepared): void {
     const own = Buffer.from(`${name}\0`, 'latin1');
     this.#own('parse', frame(code.PARSE, [PROBE, body]));
-    for (const old of [PROBE, own]) this.#own('close', frame(code.CLOSE, [STATEMENT, old]));
+    for (const old of [PROBE, own]) this.#own('close', ofStatement(code.CLOSE, old));
     this.#own('parse', frame(code.PARSE, [own, body]));
   }
 
@@ -277,7 +276,7 @@ export class Translation {
       // In a failed transaction most statements are refused, and only the server knows which: it is asked in earnest.
       this.#server.send(frame(code.PARSE, [PROBE, prepared.body]));
       this.#owe({ to: 'parse', undo });
-      return this.#own('close', frame(code.CLOSE, [STATEMENT, PROBE]));
+      return this.#own('close', ofStatement(code.CLOSE, PROBE));
     }
     this.#prepare(prepared, undo, false);
   }
@@ -318,7 +317,7 @@ export class Translation {
     this.#ensure(prepared);
     if (item.type === code.BIND) this.#bind(item, prepared.name);
     else {
-      this.#server.send(frame(code.DESCRIBE, [STATEMENT, prepared.name]));
+      this.#server.send(ofStatement(code.DESCRIBE, prepared.name));
       const sees = this.#learner(item.name === '' ? undefined : prepared, true);
       this.#owe({ to: 'describe', mendError: renaming(prepared.name, item.name!), sees });
     }
@@ -339,7 +338,7 @@ export class Translation {
   #unknown(item: Item, to: OwedTo): void {
     const name = Buffer.from(`_${item.name}\0`, 'latin1');
     if (item.type === code.BIND) sendBind(this.#server, item.portal!, name, this.#bytes, item.rest!, item.end);
-    else this.#server.send(frame(item.type, [STATEMENT, name]));
+    else this.#server.send(ofStatement(item.type, name));
     this.#owe({ to, mendError: renaming(name, item.name!) });
   }
 
@@ -372,7 +371,7 @@ export class Translation {
   #evict(old: Prepared): void {
     const set = this.#server.prepared;
     set.delete(old);
-    this.#server.send(frame(code.CLOSE, [STATEMENT, old.name]));
+    this.#server.send(ofStatement(code.CLOSE, old.name));
     this.#owe({ to: 'close', absorb: true, undo: () => set.putBack(old) });
   }
 

@@ -3,6 +3,7 @@
  * leads back to them, since a session cannot know that they were not there from the start.
  */
 import { ask, type Control } from '../wire/control.ts';
+import { latin1OfUtf8 } from '../wire/read.ts';
 
 /** Names and values, as latin1. */
 export type Base = ReadonlyMap<string, string>;
@@ -19,11 +20,9 @@ UNION ALL SELECT name, pg_catalog.current_setting(name, true) FROM pg_catalog.un
 
 const DOTTED = /\b[a-z_]\w*\.[a-z_]\w*\b/gi;
 
-const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
-
 /** Asks what this connect_query has set, in a connection that `user` has logged in on. */
 export async function askBase(control: Control, connectQuery: string, user: string): Promise<Base> {
   const dotted = new Set([...connectQuery.matchAll(DOTTED)].map(([name]) => name.toLowerCase()));
   const { rows } = await ask(control, SET_HERE, [user, `{${[...dotted].join(',')}}`]);
-  return new Map(rows.map(([name, value]) => [latin1(name!.toLowerCase()), latin1(value!)]));
+  return new Map(rows.map(([name, value]) => [latin1OfUtf8(name!.toLowerCase()), latin1OfUtf8(value!)]));
 }

@@ -3,8 +3,8 @@
  * given back, or closed where nothing undoes what the session did. A server that is not proven clean never reaches another client.
  */
 
-import { CLOSE, STATUS_IDLE, TARGET_STATEMENT } from '../wire/codes.ts';
-import { frame, query, sync } from '../wire/write.ts';
+import { CLOSE, STATUS_IDLE } from '../wire/codes.ts';
+import { ofStatement, query, sync } from '../wire/write.ts';
 import { InternalExchange } from './exchange.ts';
 import type { Server } from './server.ts';
 import { CLEAN } from './settings.ts';
@@ -57,7 +57,7 @@ export function trimPrepared(server: Server, limit: number, done: () => void = (
   const closes: Buffer[] = [];
   for (let old = server.prepared.excess(limit); old !== undefined; old = server.prepared.excess(limit)) {
     server.prepared.delete(old);
-    closes.push(frame(CLOSE, [Buffer.from([TARGET_STATEMENT]), old.name]));
+    closes.push(ofStatement(CLOSE, old.name));
   }
   if (closes.length === 0) return;
   server.enqueue(

@@ -7,6 +7,7 @@ import type { HostPort } from '../config/config.ts';
 import { Channel, type ChannelOwner } from '../wire/channel.ts';
 import { ask, type Control, createControl, ServerError } from '../wire/control.ts';
 import * as errors from '../wire/errors.ts';
+import { latin1OfUtf8 } from '../wire/read.ts';
 import type { MessageFields } from '../wire/write.ts';
 import { askBase, type Base, NO_BASE } from './base.ts';
 import { LoginError, type LoginRequest, login } from './login.ts';
@@ -46,8 +47,6 @@ export function addressOf({ host, port }: HostPort): NetConnectOpts {
 
 /** Of a host with a role: by the time it is back, another may have the role, and nobody waits for this one. */
 export const forGood = (failure: ConnectFailure): ConnectFailure => ({ ...failure, passing: false });
-
-const latin1 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
 function failureOf(error: unknown): ConnectFailure {
   if (error instanceof LoginError) {
@@ -110,7 +109,7 @@ export async function connectServer(request: ConnectRequest, owner: ServerOwner)
       secret: loggedIn.secret,
       connectedAtMs: request.nowMs(),
     };
-    const parameters = new Map([...loggedIn.parameters].map(([name, value]) => [latin1(name), latin1(value)]));
+    const parameters = new Map([...loggedIn.parameters].map(([name, value]) => [latin1OfUtf8(name), latin1OfUtf8(value)]));
     const rest = control.takeRest();
     const server = new Server(identity, channel!, owner, parameters);
     server.base = base;

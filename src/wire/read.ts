@@ -12,6 +12,16 @@ export function latin1(bytes: Buffer, start: number, end: number): string {
   return (bytes as Buffer & { latin1Slice(start: number, end: number): string }).latin1Slice(start, end);
 }
 
+/** A text that was read as latin1, by characters: what its bytes mean in UTF-8. */
+export function utf8OfLatin1(text: string): string {
+  return Buffer.from(text, 'latin1').toString('utf8');
+}
+
+/** The way back: the text's bytes in UTF-8, read as latin1. */
+export function latin1OfUtf8(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
 /** The NUL-terminated string at `at`, or what is left before `end`. */
 export function cString(bytes: Buffer, at: number, end: number): string {
   const nul = bytes.indexOf(0, at);

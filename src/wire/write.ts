@@ -321,6 +321,13 @@ export function close(target: number, name: Text): Buffer {
   return named(code.CLOSE, target, name);
 }
 
+const STATEMENT = Buffer.from([code.TARGET_STATEMENT]);
+
+/** Describe or Close (`type`) of a statement whose name is given as it is sent, with its NUL. */
+export function ofStatement(type: number, name: Buffer): Buffer {
+  return frame(type, [STATEMENT, name]);
+}
+
 /** Execute; 0 rows means all of them. */
 export function execute(portal: Text, maxRows = 0): Buffer {
   const name = clean(portal);
