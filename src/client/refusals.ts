@@ -7,11 +7,12 @@ import * as code from '../wire/codes.ts';
 import * as errors from '../wire/errors.ts';
 import { errorResponse } from '../wire/write.ts';
 import { listsPrepared } from './listed-names.ts';
+import type { Active } from './phase.ts';
 import type { Tally } from './place.ts';
 import type { Request } from './request.ts';
+import { namedInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
 import { PG_TEMP } from './text-look.ts';
-import type { Translation } from './translate.ts';
 
 type Refusal = Extract<Plan, { kind: 'reject' }>;
 
@@ -31,11 +32,26 @@ export function refusalOf(request: Request, state: SessionState): Refusal | unde
   return undefined;
 }
 
+/** The exchange under way, as far as it sends. */
+type Sending = Pick<Active, 'server' | 'translation'>;
+
 /** Sends what was gathered on its way to the server of the exchange; a part that is refused becomes an error at its place in the pipeline. */
-export function sendPart(translation: Translation, request: Request, state: SessionState, tally: Tally): void {
+export function sendPart({ server, translation }: Sending, request: Request, state: SessionState, tally: Tally): void {
   const refusal = refusalOf(request, state);
   if (refusal !== undefined) return translation.refuse(request, errorResponse(errors.refused(refusal)));
   state.sent(request, tally);
   if (listsPrepared(request, true)) translation.hideOthers();
+  if (server.status !== code.STATUS_FAILED && !request.isSimple) nameForSql({ server, translation }, request, state);
   translation.send(request);
+}
+
+/** What SQL of a further part names is on the server under the client's own name, as it is for the first part. */
+function nameForSql({ server, translation }: Sending, request: Request, state: SessionState): void {
+  if (!request.hasEffects) return;
+  for (const name of namedInSql(request.facts(), state.names)) {
+    const prepared = state.names.named.get(name);
+    if (prepared === undefined && !request.gives(name)) continue;
+    if (prepared !== undefined) translation.prepareAs(name, prepared);
+    state.keptByName(name, server);
+  }
 }

@@ -201,7 +201,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   sendMore({ server, exchange, translation }: Active): void {
-    sendPart(translation, this.request, this.state, this.#tally);
+    sendPart({ server, translation }, this.request, this.state, this.#tally);
     // Of a whole exchange the server's answer comes anyhow: what is put back leaves with it, in one write.
     if (exchange.open && server.pending === 1) exchange.pump(server);
     this.request.sent();

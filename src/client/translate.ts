@@ -3,7 +3,7 @@
  * for each frame that differs the answer owed is written down. Everything else goes as the client sent it, in as few pieces as possible.
  */
 
-import { OWED, OWED_TO, type Owed, type OwedList, type OwedTo, renameInError } from '../relay/owed.ts';
+import { OWED, OWED_TO, type Owed, type OwedList, type OwedTo, renaming } from '../relay/owed.ts';
 import { portalName, sendBind } from '../relay/send-bind.ts';
 import { stalePlan } from '../relay/stale-plan.ts';
 import { NAME_PREFIX, type Prepared } from '../server/prepared.ts';
@@ -375,6 +375,11 @@ export class Translation {
     this.#owe({ to: 'close', absorb: true, undo: () => set.putBack(old) });
   }
 
+  /** In the middle of an exchange a statement comes to be here under the client's own name (latin1), for SQL to find it. */
+  prepareAs(name: string, { body }: Prepared): void {
+    this.#own('parse', frame(code.PARSE, [Buffer.from(`${name}\0`, 'latin1'), body]));
+  }
+
   /** The client looks at what is prepared in the middle of an exchange: what others have prepared is not for it to see. */
   hideOthers(): void {
     if (this.#owed === undefined || this.#server.status === code.STATUS_FAILED) return;
@@ -391,9 +396,4 @@ export class Translation {
   #owe(owed: Owed): void {
     this.#owed?.push(owed);
   }
-}
-
-/** Errors about a statement of ours (its name with the NUL that ends it) speak of the client's. */
-function renaming(ours: Buffer, clients: string): (error: Buffer) => Buffer {
-  return (error) => renameInError(error, ours.subarray(0, -1), Buffer.from(clients, 'latin1'));
 }

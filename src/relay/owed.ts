@@ -75,6 +75,11 @@ export function renameInError(frame: Buffer, ours: Buffer, clients: Buffer): Buf
   return out;
 }
 
+/** Errors about a statement of ours (its name with the NUL that ends it) speak of the client's. */
+export function renaming(ours: Buffer, clients: string): (error: Buffer) => Buffer {
+  return (error) => renameInError(error, ours.subarray(0, -1), Buffer.from(clients, 'latin1'));
+}
+
 export class OwedList {
   readonly #list: Owed[] = [];
   #at = 0;

@@ -159,6 +159,27 @@ describe('the list of prepared statements', () => {
       await client.close();
     }));
 
+  it('has no part in whether SQL that comes in parts finds them', () =>
+    both(async (client) => {
+      client.send(parse('select $1::int + 1', 'p'), flush());
+      await client.until('1');
+      assert.deepEqual(rows(await say(client, parse('execute p(7)'), bind(), execute(), sync())), [['8']]);
+      client.send(parse('select 9', 'q'), flush());
+      await client.until('1');
+      client.send(parse('execute q'), describeFrame('S'), flush());
+      assert.equal((await client.until('T')).at(-1)?.columns?.length, 1);
+      assert.deepEqual(rows(await say(client, bind(), execute(), sync())), [['9']]);
+      client.send(flush());
+      const taken = await say(client, parse('prepare q as select 1', 'q2'), bind({ statement: 'q2' }), execute(), sync());
+      assert.equal(errorOf(taken)?.C, '42P05');
+      client.send(parse('select 1'), flush());
+      await client.until('1');
+      await say(client, parse('deallocate q'), bind(), execute(), sync());
+      assert.equal(errorOf(await say(client, bind({ statement: 'q' }), execute(), sync()))?.C, '26000');
+      await client.query('deallocate all');
+      await client.close();
+    }));
+
   it('leaves out what cannot be prepared any more', async () => {
     shardyard = await startInFront(postgres, 'default_pool_size = 1');
     const client = await connect();
