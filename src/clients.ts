@@ -20,6 +20,7 @@ import { connectionPrefix, type Log } from './log.ts';
 import type { Pools } from './pool/pools.ts';
 import { sendCancel } from './server/cancel.ts';
 import { allParameters } from './server/reported.ts';
+import type { ServerIdentity } from './server/server.ts';
 import { CLEAN, intern } from './server/settings.ts';
 import { loginLimit } from './timeouts.ts';
 import { Channel, type ChannelOwner } from './wire/channel.ts';
@@ -248,6 +249,12 @@ export class Clients {
       session.fail(errors.terminatedByAdmin);
     });
     return true;
+  }
+
+  /** The process of the server that works for this session, or is kept by it. */
+  processOf(pid: number, { host, port }: ServerIdentity): number | undefined {
+    const process = this.#byPid.get(pid)?.server?.identity;
+    return process?.host === host && process.port === port ? process.pid : undefined;
   }
 
   #maySignal(whom: Who, by: Who, isSuperuser: boolean): boolean {

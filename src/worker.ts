@@ -131,6 +131,7 @@ class Worker {
       },
       leaveDatabase: (dbname) => this.#pools.leave(dbname),
       signal: (signal, by, isSuperuser) => this.#clients.signal(signal, by, isSuperuser),
+      processOf: (pid, beside) => this.#clients.processOf(pid, beside.identity),
       learnt: this.#learnt,
       notifiers: new Notifiers(),
       serverUser: (database, user) => this.#live.entry(database)?.user ?? user,

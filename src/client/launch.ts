@@ -17,7 +17,7 @@ import { type Renewer, renewal } from './renew.ts';
 import type { Request } from './request.ts';
 import { readsInText } from './sequences.ts';
 import { momentOf } from './settled-first.ts';
-import { type Signal, SignalExchange, signalOf } from './signals.ts';
+import { BlockedExchange, processCallOf, type Signal, SignalExchange } from './signals.ts';
 import { errorMeant } from './sql-bring.ts';
 import { namedInSql, renameInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
@@ -89,11 +89,13 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   client.place.notifiers.begins(request, server, client.identity.pid);
   // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
   const failed = server.status === STATUS_FAILED;
-  const signal = complete && !failed ? signalOf(request) : undefined;
-  const signals = signal !== undefined && isOfOurs(signal, client);
-  const exchange = signals
-    ? new SignalExchange(client, request.isSimple, nowMs, signal.pid)
-    : new ClientExchange(client, request.isSimple, !complete, nowMs);
+  const call = complete && !failed ? processCallOf(request) : undefined;
+  const exchange =
+    call?.kind === 'blocked'
+      ? new BlockedExchange(client, request.isSimple, nowMs)
+      : call !== undefined && isOfOurs(call, client)
+        ? new SignalExchange(client, request.isSimple, nowMs, call)
+        : new ClientExchange(client, request.isSimple, !complete, nowMs);
   const effects = !complete || request.hasEffects;
   const first = server.sequenceUser === id ? NOTHING : forgetFirst(server, client);
   if (first.length > 0) server.sequenceUser = id;
@@ -101,6 +103,7 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   exchange.holdsParameters = effects && mayRestore(request, state);
   bring(server, exchange, label, first.length > 0 ? [...first, ...heldBack] : heldBack);
   if (first === FORGET_BEFORE_FAILURE) failTransaction(server, () => {});
+  if (call?.kind === 'blocked') (exchange as BlockedExchange).ask(server, call, (pid) => client.place.processOf(pid, server));
   const lists = !failed && listsPrepared(request, complete);
   if (lists) listOwnNames(server, state, request, heldBack.length > 0 || server.status !== STATUS_IDLE);
   const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);

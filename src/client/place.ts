@@ -87,6 +87,8 @@ export interface Place {
    * session which will be signalled, as soon as what is under way here has returned.
    */
   signal(signal: Signal, by: Pick<SessionIdentity, 'database' | 'user'>, isSuperuser: boolean): boolean;
+  /** The process that serves the session with this process id at the moment, of the same Postgres as `beside`; else undefined. */
+  processOf(pid: number, beside: Server): number | undefined;
   readonly learnt: Learnings;
   readonly notifiers: Notifiers;
   /** Who server connections for this user log in as. */

@@ -55,7 +55,14 @@ export function prepareAs(server: Server, exchange: ClientExchange, name: string
   inFront(server, exchange, Buffer.concat([frame(PARSE, [Buffer.from(`${name}\0`, 'latin1'), prepared.body]), sync]));
 }
 
-function inFront(server: Server, exchange: ClientExchange, frames: Buffer): void {
+/** The server is asked something in front of the exchange; `row` sees each whole frame of the answer. */
+export function askFirst(server: Server, exchange: ClientExchange, frames: Buffer, row: FrameReader): void {
+  inFront(server, exchange, frames, row);
+}
+
+type FrameReader = (chunk: Buffer, start: number, end: number) => void;
+
+function inFront(server: Server, exchange: ClientExchange, frames: Buffer, row?: FrameReader): void {
   const isNew = server.status === STATUS_IDLE;
   server.unnamed = undefined;
   server.enqueue(
@@ -64,7 +71,7 @@ function inFront(server: Server, exchange: ClientExchange, frames: Buffer): void
       // Where the server was new to the session its block is ours alone; else the client's own transaction has failed with it.
       if (isNew) server.label = undefined;
       if (outcome.error !== undefined) exchange.answerInstead(outcome.error, isNew);
-    }),
+    }, row),
   );
   server.send(frames);
 }

@@ -17,7 +17,8 @@ const WEIGHT = 1 / 16;
 const RUNS_ALONE = 1;
 /** Of so many runs on connections of their own the quickest counts: the others tell how busy the machine was. */
 const BEST_OF = 8;
-const SIGNALLING: ReadonlySet<string> = new Set(['pg_terminate_backend', 'pg_cancel_backend']);
+/** Functions that are told of a process, and may be told of a session by what BackendKeyData called it. */
+const OF_A_PROCESS: ReadonlySet<string> = new Set(['pg_terminate_backend', 'pg_cancel_backend', 'pg_isolation_test_session_is_blocked']);
 /** What the catalog said is believed for so long: others than us may change a definition. */
 const BELIEVED_MS = 60_000;
 
@@ -35,8 +36,8 @@ export class Shape {
   readonly preparable: boolean;
   /** Some statement of it has an effect on the session, or may have. */
   readonly hasEffects: boolean;
-  /** It may call pg_terminate_backend() or pg_cancel_backend(). */
-  readonly signals: boolean;
+  /** It may call pg_terminate_backend(), pg_cancel_backend() or pg_isolation_test_session_is_blocked(). */
+  readonly namesProcess: boolean;
   /** What it gives back is decided when it is prepared, by what the session has under a name: EXECUTE, FETCH. */
   readonly isOfSession: boolean;
   /** Some statement of it is NOTIFY, or calls pg_notify(). */
@@ -60,7 +61,7 @@ export class Shape {
     this.#facts = facts;
     this.whyExclusive = whyExclusive(facts);
     this.preparable = mayBePrepared(facts);
-    this.signals = facts.statements.length === 1 && facts.statements[0]!.functions.some(({ name }) => SIGNALLING.has(name));
+    this.namesProcess = facts.statements.length === 1 && facts.statements[0]!.functions.some(({ name }) => OF_A_PROCESS.has(name));
     this.isOfSession = facts.statements.some(({ verb }) => verb === 'execute' || verb === 'fetch');
     this.notifies = facts.statements.some(({ verb, functions }) => verb === 'notify' || functions.some(({ name }) => name === 'pg_notify'));
     this.listsPrepared = facts.statements.some(({ relations }) => relations.some(({ name }) => name === 'pg_prepared_statements'));

@@ -97,6 +97,46 @@ describe('signals to sessions', () => {
     await admin.close();
   });
 
+  it('pg_isolation_test_session_is_blocked() takes the process ids that clients were told', async () => {
+    const [admin, holder, waiter] = [await connect(), await connect(), await connect()];
+    await query(postgres, 'create table contended (a int)');
+    await holder.query('begin; lock table contended');
+    const [blocked, by] = [pidOf(waiter), pidOf(holder)];
+    const call = (pid: number | string, others: string): string =>
+      `SELECT pg_catalog.pg_isolation_test_session_is_blocked(${pid}, '{${others}}')`;
+    const ask = async (sql: string): Promise<unknown> => {
+      const answer = await admin.query(sql);
+      assert.equal(types(answer), 'TDCZ');
+      return rows(answer)[0]?.[0];
+    };
+    assert.equal(await ask(call(blocked, `${by}`)), 'f', 'a session without a server');
+    waiter.send(frames.query('begin; insert into contended values (1)'));
+    await eventually(async () => assert.equal(await ask(call(blocked, `1,${by},${pidOf(admin)}`)), 't'));
+    assert.equal(await ask(call(by, `${blocked}`)), 'f', 'who waits for nobody');
+    assert.equal(await ask(call(blocked, `${pidOf(admin)},2147483647`)), 'f', 'those who are not waited for');
+
+    // As Postgres's isolation tester asks.
+    await say(admin, parse(call('$1', `${by}`), 's'), sync());
+    for (const format of [0, 1]) {
+      const binary = Buffer.alloc(4);
+      binary.writeInt32BE(blocked);
+      const value = format === 0 ? String(blocked) : binary;
+      const answer = await say(
+        admin,
+        bind({ statement: 's', values: [value], formats: [format], resultFormats: [format] }),
+        describeFrame('P', ''),
+        execute(),
+        sync(),
+      );
+      assert.equal(types(answer), '2TDCZ');
+      assert.deepEqual(rows(answer), [[format === 0 ? 't' : '\x01']]);
+    }
+    await holder.query('rollback');
+    await waiter.until('Z');
+    assert.equal(await ask(call(blocked, `${by}`)), 'f');
+    for (const client of [admin, holder, waiter]) await client.close();
+  });
+
   it('is for those of the same role, and for superusers', async () => {
     const [admin, ann, other, bob] = [await connect(), await connect('ann'), await connect('ann'), await connect('bob')];
     const told = await bob.query(`select pg_terminate_backend(${pidOf(ann)})`);
