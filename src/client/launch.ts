@@ -86,7 +86,7 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   server.used = true;
   const wanted = request.verb === 'ddl' ? wantsAlone(request.text ?? '') : undefined;
   if (wanted !== undefined) client.place.leaveDatabase(wanted);
-  client.place.notifiers.begins(request, server, client.identity.pid);
+  client.place.notifiers.begins(request, complete, server, client.identity.pid);
   // In a failed transaction nothing of ours would run, and nothing of the client's needs it.
   const failed = server.status === STATUS_FAILED;
   const call = complete && !failed ? processCallOf(request) : undefined;

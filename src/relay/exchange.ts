@@ -236,6 +236,7 @@ export class ClientExchange implements Exchange {
   }
 
   ready(server: Server, status: number): void {
+    server.talk.ends();
     if (this.#instead !== undefined) {
       this.failed = true;
       this.#client.forward(this.#instead, 0, this.#instead.length);

@@ -74,6 +74,38 @@ const WHOLE = new Set([
   code.ROW_DESCRIPTION,
 ]);
 
+/** Counts what is compared by the times below. */
+let moment = 0;
+
+/** Who can have notified from a server connection: clients, by the process ids that they were told. */
+export class Talk {
+  /** Whose request was the last one, and since when there were none of others. */
+  user: number | undefined;
+  userSince = 0;
+  /** The only client that can have notified since then; undefined: nobody has said anything that can. */
+  notifier: number | undefined;
+  notifierSince = 0;
+  /** When the last request was over, and the last of the notifier's, where others have come since. */
+  #ended = 0;
+  #notifierEnded = 0;
+
+  /** `quiet`: what the client says cannot notify. */
+  begins(client: number, quiet: boolean): void {
+    if (this.user !== client) {
+      if (this.user === this.notifier) this.#notifierEnded = this.#ended;
+      this.user = client;
+      this.userSince = ++moment;
+    }
+    if (quiet || this.notifier === client) return;
+    if (this.notifier !== undefined) this.notifierSince = this.#notifierEnded;
+    this.notifier = client;
+  }
+
+  ends(): void {
+    this.#ended = ++moment;
+  }
+}
+
 export class Server implements ChannelOwner, FrameSink {
   readonly identity: ServerIdentity;
   readonly #channel: Channel;
@@ -103,8 +135,7 @@ export class Server implements ChannelOwner, FrameSink {
   unnamed: Prepared | undefined;
   /** The only session that can have drawn from sequences here: currval() and lastval() speak of that. Undefined: whoever. */
   sequenceUser: number | 'nobody' | undefined = 'nobody';
-  /** The client that has notified from here, by the process id it was given; undefined when another has been here since. */
-  notifier: number | undefined;
+  readonly talk = new Talk();
   /** A client's statement has run here. */
   used = false;
   /** Somebody has had something temporary here: it has a temporary schema ever after. */

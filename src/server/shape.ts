@@ -5,7 +5,7 @@
  * Time is what the server needed once it was their turn, so a queue in front of them does not make them slow; it is remembered with more weight
  * on what was lately, so that a shape which has become slow is no longer shared, and one that was slow by chance is again.
  */
-import { type Facts, mayBePrepared, type SharingNeeds, sharingDependsOn, whyExclusive } from '../../routing/index.ts';
+import { type Facts, mayBePrepared, type SharingNeeds, sharingDependsOn, type Verb, whyExclusive } from '../../routing/index.ts';
 
 /** Mean and spread up to which nobody minds to wait behind it, in milliseconds. */
 const QUICK_MS = 10;
@@ -19,6 +19,11 @@ const RUNS_ALONE = 1;
 const BEST_OF = 8;
 /** Functions that are told of a process, and may be told of a session by what BackendKeyData called it. */
 const OF_A_PROCESS: ReadonlySet<string> = new Set(['pg_terminate_backend', 'pg_cancel_backend', 'pg_isolation_test_session_is_blocked']);
+/** COMMIT may run triggers, but only those of statements before it. */
+const QUIET: ReadonlySet<Verb> = new Set<Verb>([
+  ...(['begin', 'commit', 'rollback', 'savepoint', 'release', 'rollback_to'] as const),
+  ...(['set', 'reset', 'show', 'listen', 'unlisten', 'deallocate', 'discard'] as const),
+]);
 /** What the catalog said is believed for so long: others than us may change a definition. */
 const BELIEVED_MS = 60_000;
 
@@ -40,8 +45,8 @@ export class Shape {
   readonly namesProcess: boolean;
   /** What it gives back is decided when it is prepared, by what the session has under a name: EXECUTE, FETCH. */
   readonly isOfSession: boolean;
-  /** Some statement of it is NOTIFY, or calls pg_notify(). */
-  readonly notifies: boolean;
+  /** Statements that run no code of anybody's, and so cannot notify. */
+  readonly isQuietTalk: boolean;
   /** It reads pg_prepared_statements. */
   readonly listsPrepared: boolean;
   readonly #facts: Facts;
@@ -63,7 +68,7 @@ export class Shape {
     this.preparable = mayBePrepared(facts);
     this.namesProcess = facts.statements.length === 1 && facts.statements[0]!.functions.some(({ name }) => OF_A_PROCESS.has(name));
     this.isOfSession = facts.statements.some(({ verb }) => verb === 'execute' || verb === 'fetch');
-    this.notifies = facts.statements.some(({ verb, functions }) => verb === 'notify' || functions.some(({ name }) => name === 'pg_notify'));
+    this.isQuietTalk = facts.understood && facts.statements.every(({ verb }) => QUIET.has(verb));
     this.listsPrepared = facts.statements.some(({ relations }) => relations.some(({ name }) => name === 'pg_prepared_statements'));
     this.hasEffects = !facts.understood || facts.statements.some(({ effects }) => effects.length > 0);
   }

@@ -210,6 +210,35 @@ for (const mode of ['transaction', 'session'] as const) {
       await other.close();
     });
 
+    if (mode === 'transaction') {
+      it('who notified is named only where it is certain', async () => {
+        const [one, two, third] = [await connect(), await connect(), await connect()];
+        const listen = async (): Promise<RawClient> => {
+          const listener = await connect();
+          await listener.query('listen senders');
+          await listener.query('begin');
+          return listener;
+        };
+        const senders = async (listener: RawClient): Promise<(number | undefined)[]> =>
+          (await listener.query('commit')).filter(({ type }) => type === 'A').map(({ body }) => body.readInt32BE(0));
+        const first = await listen();
+        await one.query("notify senders, '1'");
+        // Of statements that cannot notify none comes into question.
+        for (const sql of ['begin', "set local work_mem = '64kB'", 'commit']) await third.query(sql);
+        assert.deepEqual(await senders(first), [one.pid]);
+        await first.query('begin');
+        await one.query("notify senders, '2'");
+        await two.query("notify senders, '3'");
+        const [earlier, later] = await senders(first);
+        assert.ok(earlier !== undefined && earlier !== two.pid && later !== one.pid);
+        // Who begins to listen now hears nothing of what was before.
+        const second = await listen();
+        await two.query("notify senders, '4'");
+        assert.deepEqual(await senders(second), [two.pid]);
+        for (const client of [first, second, one, two, third]) await client.close();
+      });
+    }
+
     it('start-up settings hold on every server, and RESET comes back to them', async () => {
       const a = await rawLogIn(shardyard, {
         user: 'postgres',
