@@ -171,7 +171,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   /** The exchange goes to the server: what the server lacks first, in the same write. */
   #start(server: Server, target: Target): void {
     if (server.sharing) return this.#sharer.begin(server);
-    if (this.#held === undefined && server.used && wantsNewServer(this.request, server, this.state.definitions.temporary)) {
+    if (this.#held === undefined && server.used && wantsNewServer(this.request, server, this.state)) {
       server.close('a session needs a new connection');
       return this.#acquire(target, true);
     }

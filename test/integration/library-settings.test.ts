@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Postgres, query, startPostgres } from '../support/postgres.ts';
-import { frames, rawLogIn, rows } from '../support/raw-client.ts';
+import { frames, type RawClient, rawLogIn, rows } from '../support/raw-client.ts';
 import { type Shardyard, startInFront } from '../support/shardyard.ts';
+import { eventually } from './eventually.ts';
 import { sameAnswers } from './side-by-side.ts';
 
 describe('a parameter in the name space of a library', () => {
@@ -63,6 +64,23 @@ describe('a parameter in the name space of a library', () => {
       const other = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
       const answer = await other.query('select run()');
       assert.deepEqual([answer.filter(({ type }) => type === 'N').length, rows(answer)], [0, [['1']]]);
+      await other.close();
+    }
+  });
+
+  it('is given to a new connection where it counts only before the library is loaded, and so is LOAD', async () => {
+    const pidOf = async (client: RawClient): Promise<unknown> => rows(await client.query('select pg_backend_pid()'))[0]?.[0];
+    for (const text of ["set plperl.on_init = ''", "set pltcl.start_proc = 'f'", "load 'plpgsql'"]) {
+      const one = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
+      const before = await pidOf(one);
+      await one.query(text);
+      const own = await pidOf(one);
+      assert.notEqual(own, before, text);
+      const other = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres' });
+      assert.notEqual(await pidOf(other), own);
+      assert.equal(await pidOf(one), own, 'it is kept');
+      await one.close();
+      await eventually(async () => assert.equal((await query(postgres, `select from pg_stat_activity where pid = ${own}`)).length, 0));
       await other.close();
     }
   });
