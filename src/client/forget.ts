@@ -31,7 +31,6 @@ const UNLOCKED = Buffer.concat([rowDescription([{ name: 'pg_advisory_unlock_all'
 /** By the statement's words, upper-case. */
 const FORGETTING: ReadonlyMap<string, Forgetting> = new Map<string, Forgetting>([
   ['DISCARD ALL', { tag: 'DISCARD ALL', takes: 'all' }],
-  ['DISCARD PLANS', { tag: 'DISCARD PLANS', takes: 'nothing' }],
   ['DISCARD TEMP', { tag: 'DISCARD TEMP', takes: 'nothing' }],
   ['DISCARD TEMPORARY', { tag: 'DISCARD TEMP', takes: 'nothing' }],
   ['DISCARD SEQUENCES', { tag: 'DISCARD SEQUENCES', takes: 'sequences' }],

@@ -21,7 +21,7 @@ const RESETS = [
   'SET SESSION AUTHORIZATION DEFAULT',
   'RESET ROLE',
   'DEALLOCATE ALL',
-  'discard temporary; discard plans',
+  'discard temporary; close all',
 ];
 /** What a session has that needs no server of its own. */
 const STATE = [
@@ -123,6 +123,22 @@ describe('a session that is made as new', () => {
         await side.query('select 1');
       });
     }
+  });
+
+  it('has plans of functions made anew by DISCARD PLANS', async () => {
+    const script = [
+      'create table shaped (a int)',
+      'create function shape() returns text language plpgsql as $$ declare r shaped; begin r.a := 1; return r.a + 1; end $$',
+      'select shape()',
+      'alter table shaped drop a; alter table shaped add a float8',
+      'select shape()',
+      'discard plans',
+      'select shape()',
+      'drop table shaped; drop function shape',
+    ];
+    await sameAnswers(target(), shardyard, async (side) => {
+      for (const text of script) await side.query(text);
+    });
   });
 
   it('is refused what Postgres refuses: DISCARD ALL in a transaction, or in a Query of several statements', async () => {
