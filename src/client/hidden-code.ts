@@ -6,13 +6,14 @@
 
 import { LazySet } from '../lazy.ts';
 import { bind, execute, parse, sync } from '../wire/write.ts';
+import { keepsData, keepsDataInText } from './interpreters.ts';
 import { type NamedSettings, namedSettings, setsInOtherLanguage } from './named-settings.ts';
 import { plainly } from './plainly.ts';
 
 export interface HiddenCode {
   /** Parameters with a dot in their name that functions set. */
   readonly settings: readonly string[];
-  /** Some function sets a parameter whose name is made at run time. */
+  /** Some function sets a parameter whose name is made at run time, or keeps data in its interpreter. */
   readonly dynamic: boolean;
   /** So does a view, a default, a policy or the like, and no name leads there. */
   readonly stored: boolean;
@@ -29,7 +30,7 @@ const HIDDEN_CODE = String.raw`WITH own AS MATERIALIZED (
       THEN 'extension' ELSE l.lanname END AS language,
     CASE WHEN l.lanname = 'sql' AND p.prosrc = '' AND p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END AS body
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname <> 'c'),
-  matters AS MATERIALIZED (SELECT language, body FROM own WHERE body ~* '\mset|\mexecute\M'
+  matters AS MATERIALIZED (SELECT language, body FROM own WHERE body ~* '\mset|\mexecute\M' OR language NOT IN ('sql', 'plpgsql', 'internal', 'extension')
    UNION ALL SELECT 'stored', text FROM (
      SELECT pg_catalog.pg_get_ruledef(oid) FROM pg_catalog.pg_rewrite WHERE oid >= 16384 AND pg_catalog.concat(ev_qual::pg_catalog.text, ev_action::pg_catalog.text) ~ ${SETS}
      UNION ALL SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef WHERE adbin::pg_catalog.text ~ ${SETS}
@@ -53,7 +54,7 @@ export function readHiddenCode(row: readonly (string | null)[]): HiddenCode {
     const at = function_.indexOf('\n');
     const [language, body] = [function_.slice(0, at), function_.slice(at + 1)];
     if (!READ.has(language)) {
-      dynamic ||= setsInOtherLanguage(body);
+      dynamic ||= setsInOtherLanguage(body) || keepsData(language, body);
       continue;
     }
     const { names, madeUp } = namedSettings(body);
@@ -74,7 +75,7 @@ export function afterChange(code: HiddenCode, text: string): HiddenCode {
   const { names, madeUp } = namedSettings(text);
   return {
     settings: [...new Set([...code.settings, ...names])],
-    dynamic: code.dynamic || madeUp,
+    dynamic: code.dynamic || madeUp || keepsDataInText(text),
     stored: code.stored || (madeUp && STORES_CALL.test(text)),
   };
 }

@@ -7,6 +7,7 @@
  * A definition that changes takes away what was known of all names in its text, and of those that are reached through them.
  */
 import { namesIn, readBody } from './function-body.ts';
+import { keepsData } from './interpreters.ts';
 import { namedSettings, setsInOtherLanguage } from './named-settings.ts';
 
 /** How a name is used. A word of a body may be used in every way; `event` stands for all triggers of DDL, whatever the name. */
@@ -33,7 +34,7 @@ export interface Judgement {
   readonly verdict: Verdict;
   /** `never` and `surely` where the code is known; `surely` may be a branch that is never taken. */
   readonly reads: ReadsSequences;
-  /** It is harmful, and may set parameters of which nobody knows the names. */
+  /** It is harmful, and may set parameters of which nobody knows the names, or leave what nobody can find. */
   readonly madeUp: boolean;
   /** Names that must be asked for where it is `unknown`. */
   readonly wanted: Names;
@@ -328,7 +329,7 @@ function volatileCode(name: string): Code {
 function functionCode(language: string, trusted: boolean, body: string): Code {
   if (language === 'c') return trusted ? NOTHING : HARMFUL;
   if (language === 'internal') return trusted ? NOTHING : { ...HARMFUL, madeUp: body.includes('set_config') };
-  if (!IN_LANGUAGES.has(language)) return { ...HARMFUL, madeUp: setsInOtherLanguage(body) };
+  if (!IN_LANGUAGES.has(language)) return { ...HARMFUL, madeUp: setsInOtherLanguage(body) || keepsData(language, body) };
   const { harmful, draws, reads, words } = readBody(body);
   return { harmful, madeUp: harmful && namedSettings(body).madeUp, draws, reads, uses: words.map((name) => ({ kind: 'word', name })) };
 }

@@ -372,12 +372,12 @@ export class SessionState {
       if (found[reason] === undefined && (reason !== 'prepare' || !this.#sqlPrepared.isWatched)) this.#pins.remove(reason);
     if (prepare === undefined) this.#sqlPrepared.onlyTracked();
     if (this.settings.own.areKnown(code) && actions.opaque !== 'pin') this.#pins.remove('opaque');
+    else if (this.#suspect !== '') this.#pin('opaque', this.#suspect, server);
     // Where nothing is looked for, what is there may be another session's.
     if (actions.opaque !== 'ignore' || audit === 'always') this.#learn(found, asked, server);
     // What it cannot see is taken away before the next session comes.
     if (this.#suspect !== '') server.label = undefined;
-    this.#suspect = '';
-    this.#origin = undefined;
+    [this.#suspect, this.#origin] = ['', undefined];
   }
 
   #learn(found: Found, asked: ReadonlySet<string>, server: Server): void {

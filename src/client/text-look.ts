@@ -3,6 +3,7 @@
  * wanted: a script has thousands of statements, and all of them are of one text.
  */
 import { namesIn } from './function-body.ts';
+import { keepsDataInText } from './interpreters.ts';
 import type { Use } from './known-code.ts';
 import { type NamedSettings, namedSettings } from './named-settings.ts';
 import { MAY_DEFINE, MAY_DROP, type Origin, textOf } from './ran.ts';
@@ -69,7 +70,7 @@ export class TextLook {
 
   /** Parameters with a dot in their names that it sets. */
   get settings(): NamedSettings {
-    this.#settings ??= namedSettings(this.text);
+    this.#settings ??= keepsDataInText(this.text) ? { names: [], madeUp: true } : namedSettings(this.text);
     return this.#settings;
   }
 
