@@ -13,6 +13,20 @@ export type Ran = Pick<
 export const NOTHING: Ran = { effects: [], verb: 'other', relations: [], operators: [], readOnly: false, start: 0, end: 0 };
 /** A function called by its number is not looked up: it may be any. */
 export const FUNCTION_CALL: Ran = { ...NOTHING, verb: 'call', effects: [{ kind: 'opaque' }] };
+/** A request that calls a function by its number. */
+interface FunctionCall {
+  readonly bytes: Buffer;
+  readonly items: readonly { readonly start: number; readonly end: number }[];
+}
+
+const SET_CONFIG_OID = 2078;
+
+/** What a function call stands for: set_config() is known by its number. */
+export function textOfCall({ bytes, items }: FunctionCall): Origin {
+  const { start, end } = items[0]!;
+  return end - start >= 9 && bytes.readUInt32BE(start + 5) === SET_CONFIG_OID ? 'set_config' : undefined;
+}
+
 /** A statement that was prepared well enough cannot be used: somebody has changed a definition behind our back. */
 export function isStale({ failed, sqlstate, owed }: ClientExchange): boolean {
   if (!failed || (owed?.refused !== 'bind' && owed?.refused !== 'describe')) return false;

@@ -287,7 +287,7 @@ export class Session implements InputOwner, IntakeOwner, Holder, ExchangeClient,
   }
 
   #done(server: Server): void {
-    this.output.tellParameters(server);
+    if (this.#held !== undefined) this.output.tellParameters(server);
     if (this.#status === code.STATUS_TRANSACTION && this.request.verb === 'begin') this.heldBack.begun(this.place.clock.nowMs());
     if (this.#status === code.STATUS_IDLE && this.#held !== undefined) this.#transactionOver(server, this.place.clock.nowMs());
     this.ready();

@@ -19,7 +19,7 @@ import type { Judgement, Use } from './known-code.ts';
 import { isOnlyUnloaded } from './library-settings.ts';
 import { AUDITED, EVEN_ON_ERROR, PIN_OF, type PinRecord, Pins } from './pins.ts';
 import type { Place, SessionPolicy, Tally } from './place.ts';
-import { FUNCTION_CALL, isStale, NOTHING, type Origin, type Ran, textOf, textToShow } from './ran.ts';
+import { FUNCTION_CALL, isStale, NOTHING, type Origin, type Ran, textOf, textOfCall, textToShow } from './ran.ts';
 import type { Request } from './request.ts';
 import { Sequences } from './sequences.ts';
 import { SqlPrepared, strangers, type TrackedStatement } from './sql-prepared.ts';
@@ -105,7 +105,7 @@ export class SessionState {
     if (request.simple !== undefined) for (const statement of request.simple.statements) this.#run(statement, request.about);
     const { executed, executedFrom } = request;
     for (let i = 0; i < executed.length; i++) this.#run(executed[i]?.statements[0] ?? NOTHING, executedFrom[i]);
-    if (request.isFunctionCall) this.#run(FUNCTION_CALL, undefined);
+    if (request.isFunctionCall) this.#run(FUNCTION_CALL, textOfCall(request));
     tally.clientParses += request.count(PARSE);
     tally.binds += request.count(BIND);
   }

@@ -92,10 +92,16 @@ export class TrackedSettings {
     this.#label = this.#start;
   }
 
+  /** There are values with other bytes in another encoding, or none. */
+  get #hasLetters(): boolean {
+    for (const value of this.#label.values.values()) if (/[^\t\n\r -~]/.test(value)) return true;
+    return false;
+  }
+
   /** Takes in an effect that the server has confirmed; false when it cannot be known which parameter was set. */
   note({ kind, name, value }: Effect): boolean {
     if (name !== undefined && OF_TRANSACTIONS.has(name.toLowerCase())) return true;
-    if (BY_NAME.has(kind) && (name === undefined || !isPlainName(name))) {
+    if (BY_NAME.has(kind) && (name === undefined || !isPlainName(name) || (name === 'client_encoding' && this.#hasLetters))) {
       this.own.madeUp = true;
       return false;
     }
