@@ -113,7 +113,7 @@ export class Clients {
     const { settings } = live.config;
     if (this.#parts.shuttingDown()) throw new Refused(errors.shuttingDown);
     if (this.sessions.size >= settings.max_client_conn) throw new Refused(errors.tooManyClients);
-    const entry = live.register(request.database);
+    const entry = live.register(request.database, (name) => this.#parts.log.log(`registered new auto-database: ${name}`));
     const credentials = await this.#authenticate(client, request, entry);
     this.#checkLimits(request, entry!);
     await this.#welcome(client, request, entry!, credentials);

@@ -77,10 +77,14 @@ export class Live {
   }
 
   /** The entry, made from the `*` line when there is none of this name. */
-  register(name: string): DatabaseEntry | undefined {
-    const found = this.entry(name) ?? databaseFor(this.#config, name);
-    if (found?.auto === true) this.#auto.set(name, found);
-    return found;
+  register(name: string, registered?: (name: string) => void): DatabaseEntry | undefined {
+    const known = this.entry(name);
+    if (known !== undefined) return known;
+    const made = databaseFor(this.#config, name);
+    if (made?.auto !== true) return made;
+    this.#auto.set(name, made);
+    registered?.(name);
+    return made;
   }
 
   /** Every database that is known: those of the file, and the registered ones. */

@@ -26,6 +26,7 @@ import { createMetricsHttp, type MetricsHttp } from './metrics/http.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { PinLog } from './pin-log.ts';
 import { Pools } from './pool/pools.ts';
+import type { ConnectFailure } from './server/connect.ts';
 import type { Server } from './server/server.ts';
 import { onSignals } from './signals.ts';
 import { Statistics } from './statistics.ts';
@@ -97,6 +98,7 @@ class Worker {
       secret: (user) => this.#secrets?.get(user),
       nextId,
       log: (text) => this.#log.log(text),
+      connectFailed: (where, failure) => this.#connectFailed(where, failure),
       serverLog: (server, text) => this.#log.log(`${serverPrefix(server)}${text}`),
       inUse: (database, user) => this.#clients.inPool(database, user) || this.#live.entry(database)?.user === user,
     });
@@ -287,13 +289,18 @@ class Worker {
 
   // -- the end ----------------------------------------------------------------------------------------------------------------------
 
+  #connectFailed(where: string, { reason, error }: ConnectFailure): void {
+    this.#log.log(`${where} ${reason}`);
+    if (this.#live.config.settings.log_disconnections) this.#log.log(`${where} closing because: ${error?.message ?? reason} (age=0s)`);
+  }
+
   shutdown(mode: ShutdownMode): void {
     if (this.#shutdown !== undefined && mode !== 'immediate') mode = 'immediate';
     this.#shutdown = mode;
     if (mode === 'immediate') return this.#end();
     this.#log.log(`shutting down, waiting for ${mode === 'wait_for_clients' ? 'clients' : 'servers'}`);
-    if (mode === 'wait_for_clients') this.#listener?.closeTcp();
-    else {
+    this.#listener?.closeTcp();
+    if (mode === 'wait_for_servers') {
       this.#pools.pause(undefined);
       this.#pools.refuse({ error: errors.shuttingDown, reason: 'server shutting down' });
     }

@@ -22,3 +22,14 @@ export function poolPolicy(entry: DatabaseEntry, userName: string, { settings, u
     pipelineDepth: entry.pipeline_depth ?? settings.pipeline_depth,
   };
 }
+
+/** Lines that name their user: their pools have `min_pool_size` connections also before anybody has come. */
+export function keptOpen(config: Config): readonly DatabaseEntry[] {
+  return [...config.databases.values()].filter(
+    (entry) =>
+      entry.user !== undefined &&
+      entry.hosts.length > 0 &&
+      entry.reads === undefined &&
+      poolPolicy(entry, entry.user, config).minPoolSize > 0,
+  );
+}

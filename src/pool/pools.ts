@@ -13,11 +13,12 @@ import type { LoginRequest } from '../server/login.ts';
 import type { Server, ServerOwner } from '../server/server.ts';
 import type { Clock } from '../timers.ts';
 import * as errors from '../wire/errors.ts';
+import { HostOrder } from './host-order.ts';
 import { type Host, Hosts } from './hosts.ts';
 import { Budget } from './limits.ts';
 import { type Login, Logins } from './logins.ts';
 import type { PoolPolicy, Waiter } from './parts.ts';
-import { poolPolicy } from './policy.ts';
+import { keptOpen, poolPolicy } from './policy.ts';
 import { Pool } from './pool.ts';
 
 /** Who a server connection logs in as. */
@@ -42,6 +43,7 @@ export interface PoolsParts {
   secret(user: string): Secret | undefined;
   nextId(): number;
   log(text: string): void;
+  connectFailed(where: string, failure: ConnectFailure): void;
   serverLog(server: Server, text: string): void;
   /** Sessions that are logged in to this database as this user: their pool keeps its minimum. */
   inUse(database: string, user: string): boolean;
@@ -249,14 +251,15 @@ export class Pools {
   async #connect(database: string, host: Host | undefined, login: LoginRequest, owner: ServerOwner): Promise<Server> {
     const entry = this.#parts.entry(database);
     if (entry === undefined) throw DATABASE_REMOVED;
-    const list = host === undefined ? this.#order(entry) : [host.at];
+    const list = host === undefined ? this.#order.of(entry) : [host.at];
     let failure: ConnectFailure = { error: errors.connectFailed, reason: 'no host' };
     for (const to of list) {
       try {
         return await this.#connectTo(entry, to, login, owner);
       } catch (error) {
         failure = error as ConnectFailure;
-        this.#parts.log(`${database}/${login.user}@${to.host}:${to.port} ${failure.reason}`);
+        this.#parts.connectFailed(`${database}/${login.user}@${to.host}:${to.port}`, failure);
+        this.#order.failed(entry, to);
         // The server answered, and would answer the same again elsewhere only by chance: PgBouncer asks no other host then.
         if (failure.frame !== undefined) break;
       }
@@ -264,15 +267,6 @@ export class Pools {
     if (host !== undefined) this.#hosts.get(database)?.askNow();
     throw host === undefined ? failure : forGood(failure);
   }
-
-  /** PgBouncer's two meanings of a host list: in turn, or the first that works. */
-  #order(entry: DatabaseEntry): readonly HostPort[] {
-    if (entry.hosts.length < 2 || entry.load_balance_hosts === 'disable') return entry.hosts;
-    const turn = (this.#turns.get(entry.name) ?? -1) + 1;
-    this.#turns.set(entry.name, turn);
-    return entry.hosts.map((_, i) => entry.hosts[(turn + i) % entry.hosts.length]!);
-  }
-  readonly #turns = new Map<string, number>();
 
   async #connectTo(entry: DatabaseEntry, to: HostPort, login: LoginRequest, owner: ServerOwner): Promise<Server> {
     const { settings } = this.#parts.config();
@@ -306,8 +300,14 @@ export class Pools {
       }
       if (waiters.size === 0) this.#roleWaiters.delete(database);
     }
+    const config = this.#parts.config();
+    if (this.#forcedOf !== config)
+      for (const entry of keptOpen(config)) this.#pool(entry, undefined, { user: entry.user!, secret: undefined });
+    this.#forcedOf = config;
     for (const { pool, database, user } of this.#pools.values()) pool.tick(nowMs, this.#parts.inUse(database, user));
   }
+  readonly #order = new HostOrder();
+  #forcedOf: Config | undefined;
 
   #of(database: string | undefined): PoolEntry[] {
     return [...this.#pools.values()].filter((entry) => database === undefined || entry.database === database);

@@ -152,6 +152,18 @@ describe('pools', () => {
     });
   });
 
+  it('min_pool_size of a line that names its user holds before anybody comes', async () => {
+    await start(
+      'pool_mode = transaction',
+      'postgres = AT\nbobs = AT dbname=postgres user=bob min_pool_size=2\nanyones = AT dbname=postgres min_pool_size=2',
+    );
+    await eventually(async () => assert.equal((await connections()).length, 2));
+    assert.deepEqual(
+      (await connections()).map(({ usename }) => usename),
+      ['bob', 'bob'],
+    );
+  });
+
   it('server_idle_timeout closes connections that nobody needs', async () => {
     await start('pool_mode = transaction\nserver_idle_timeout = 0.3');
     const client = await connect();
