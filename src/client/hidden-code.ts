@@ -22,15 +22,15 @@ export interface HiddenCode {
 /** Where the catalog could not be read, everything is possible. */
 export const ANYTHING: HiddenCode = { settings: [], dynamic: true, stored: true };
 
-/** A call of set_config() in an expression as it is stored, by its number. */
-const SETS = `':funcid 2078 '`;
+/** A call of set_config() or setseed() in an expression as it is stored, by its number. */
+const SETS = `':funcid (2078|1599) '`;
 // Raw: the backslashes are Postgres's. Of extensions only names count: they do not make up names of parameters.
 const HIDDEN_CODE = String.raw`WITH own AS MATERIALIZED (
   SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e')
       THEN 'extension' ELSE l.lanname END AS language,
     CASE WHEN l.lanname = 'sql' AND p.prosrc = '' AND p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END AS body
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname <> 'c'),
-  matters AS MATERIALIZED (SELECT language, body FROM own WHERE body ~* '\mset|\mexecute\M' OR language NOT IN ('sql', 'plpgsql', 'internal', 'extension')
+  matters AS MATERIALIZED (SELECT language, body FROM own WHERE body ~* '\mset|\mexecute\M|\mload\M|dblink|session_setup' OR language NOT IN ('sql', 'plpgsql', 'internal', 'extension')
    UNION ALL SELECT 'stored', text FROM (
      SELECT pg_catalog.pg_get_ruledef(oid) FROM pg_catalog.pg_rewrite WHERE oid >= 16384 AND pg_catalog.concat(ev_qual::pg_catalog.text, ev_action::pg_catalog.text) ~ ${SETS}
      UNION ALL SELECT pg_catalog.pg_get_expr(adbin, adrelid) FROM pg_catalog.pg_attrdef WHERE adbin::pg_catalog.text ~ ${SETS}

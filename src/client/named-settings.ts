@@ -1,6 +1,7 @@
 /**
  * Which parameters of the user's own (`app.x`) a piece of code can set, by their names. No view of Postgres lists those that a session has set, so an
- * audit must ask for them one by one; where code makes up a name, or runs SQL that is not in it, nobody knows what to ask for (`madeUp`).
+ * audit must ask for them one by one; where code makes up a name, or runs SQL that is not in it, nobody knows what to ask for (`madeUp`). So it is with
+ * what no question finds at all: the seed of random(), libraries, connections of dblink, a replication origin.
  *
  * Nothing is parsed: words and strings are looked at, strings as SQL that may be run. One name too many costs nothing, `madeUp` too often a pin.
  */
@@ -26,6 +27,8 @@ const COMMAND =
   /^\s*(?:select|insert|update|delete|merge|with|create|alter|drop|truncate|copy|analyze|vacuum|refresh|reindex|cluster|grant|revoke|comment|lock|call|set|reset|notify|listen|unlisten|prepare|execute|deallocate|declare|fetch|move|close|explain|values|table|import|security|discard|do)\b/i;
 /** What RAISE says is not run. */
 const SAID = new Set(['raise', 'notice', 'exception', 'warning', 'info', 'log', 'debug']);
+/** Leaves what an audit does not see. */
+const NOT_FOUND = /^(?:setseed|load|dblink\w*|pg_replication_origin_session_setup)$/;
 /** Strings in strings in strings. */
 const DEPTH_LIMIT = 6;
 
@@ -43,6 +46,11 @@ function tokensOf(text: string): Token[] {
 }
 
 const isEnd = ({ kind, text }: Token): boolean => kind === 'mark' && text === ';';
+
+/** An opening parenthesis, the end of a text that goes on elsewhere, or the string that LOAD has. */
+function isCallOr(token: Token | undefined, string: boolean): boolean {
+  return string ? token?.kind === 'string' : token === undefined || token.text === '(';
+}
 
 /** As Postgres folds names of parameters: letters of ASCII only. */
 export function fold(name: string): string {
@@ -83,6 +91,7 @@ class Look {
       else if (token.kind === 'block') this.at(token.text, isCode, depth + 1);
       else if (token.kind === 'mark' || token.kind === 'string') return;
       else if (token.text === 'set_config') this.#setConfig(tokens, i + 1);
+      else if (NOT_FOUND.test(token.text) && isCallOr(tokens[i + 1], token.text === 'load')) this.madeUp = true;
       else if (token.kind === 'quoted') return;
       else if (token.text === 'update' || token.text === 'alter') updates = true;
       else if (token.text === 'set' && !updates) this.#set(tokens, i + 1);
@@ -91,7 +100,7 @@ class Look {
   }
 
   #name(name: string): void {
-    if (!isPlainName(name)) this.madeUp = true;
+    if (!isPlainName(name) || fold(name) === 'seed') this.madeUp = true;
     else if (name.includes('.')) this.names.add(fold(name));
   }
 
@@ -115,7 +124,7 @@ class Look {
       for (at += 1; tokens[at]?.text === '.'; at += 2) name += `.${tokens[at + 1]?.text ?? ''}`;
       // A text that ends here goes on elsewhere.
       if (tokens[at] === undefined && !/^(?:null|default)$/.test(name)) this.madeUp = true;
-      else if (name.includes('.') || first.text === '%') this.#name(name);
+      else if (name.includes('.') || name === 'seed') this.#name(name);
     }
   }
 

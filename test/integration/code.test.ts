@@ -23,6 +23,7 @@ const SCHEMA = `
   create function from_string(what text) returns void language plpgsql as $$ begin execute what; end $$;
   create function by_name(n text) returns text language sql as $$ select set_config(n, 'by name', false) $$;
   create function by_format(n text) returns void language plpgsql as $$ begin execute format('set app.%I = %L', n, 'x'); end $$;
+  create function seeds() returns void language plpgsql as $$ begin perform setseed(0.5); end $$;
   create function draws() returns bigint language sql as $$ select nextval('plain_id_seq') $$;
   create domain checked as text check (value = set_config('app.kept', value, false));
   create table with_domain (a checked);
@@ -125,6 +126,21 @@ describe('code that the text does not show', () => {
       await other.close();
     });
   }
+
+  it('may seed random(), which no question finds', async () => {
+    const [one, other] = [await connect(), await connect()];
+    await one.query('select setseed(0.5)');
+    const seeded = await first(one, 'select random()');
+    for (const text of ['select seeds()', 'do $$ begin perform setseed(0.5); end $$', 'begin; select seeds(); commit']) {
+      const again = await connect();
+      await one.close();
+      await again.query(text);
+      other.send(frames.query('select random()'));
+      assert.equal(await first(again, 'select random()'), seeded);
+      await again.close();
+      assert.notEqual(rows(await other.until('Z'))[0]?.[0], seeded);
+    }
+  });
 
   it('may set a parameter whose name is not ASCII, or has capitals that only Unicode folds', async () => {
     const [one, other] = [await connect(), await connect()];
