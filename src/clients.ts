@@ -3,7 +3,7 @@
  * key belongs to. Sessions are made here and nowhere else.
  */
 import type net from 'node:net';
-import { Console, consoleAccess, consoleDatabases, consoleParameters } from './admin/console.ts';
+import { CONSOLE, Console, consoleAccess, consoleDatabases, consoleParameters } from './admin/console.ts';
 import type { AdminView } from './admin/view.ts';
 import { freshRandom } from './auth/random.ts';
 import type { Secrets } from './auth/secrets.ts';
@@ -16,7 +16,8 @@ import { type AuthType, authenticate, Greeter, Refused, readStartup, refuse, typ
 import { type WelcomeFailure, Welcomes } from './client/welcome.ts';
 import type { DatabaseEntry } from './config/config.ts';
 import type { Live } from './live.ts';
-import { connectionPrefix, type Log } from './log.ts';
+import type { Log } from './log.ts';
+import { Newcomer } from './newcomer.ts';
 import type { Pools } from './pool/pools.ts';
 import { sendCancel } from './server/cancel.ts';
 import { allParameters } from './server/reported.ts';
@@ -120,10 +121,15 @@ export class Clients {
   }
 
   #checkLimits({ user, database }: StartupRequest, entry: DatabaseEntry): void {
-    const { settings, users } = this.#parts.live.config;
+    const { settings } = this.#parts.live.config;
     if (this.#parts.live.disabled.has(database)) throw new Refused(errors.databaseDisabled(database));
     if (this.sessions.size >= settings.max_client_conn) throw new Refused(errors.tooManyClients);
-    const maxDatabase = entry.max_db_client_connections || settings.max_db_client_connections;
+    this.#checkShares(user, database, entry.max_db_client_connections || settings.max_db_client_connections);
+  }
+
+  /** What one database and one user may have of all clients. */
+  #checkShares(user: string, database: string, maxDatabase: number): void {
+    const { settings, users } = this.#parts.live.config;
     if (maxDatabase > 0 && this.inDatabase(database) >= maxDatabase) throw new Refused(errors.tooManyDatabaseClients);
     const maxUser = users.get(user)?.max_user_client_connections || settings.max_user_client_connections;
     if (maxUser > 0 && this.ofUser(user) >= maxUser) throw new Refused(errors.tooManyUserClients);
@@ -286,6 +292,8 @@ export class Clients {
         proved.message ?? proved.logReason,
       );
     if (access === undefined) throw new Refused(errors.consoleNotAllowed);
+    // As in PgBouncer: all are counted, and an administrator gets in however many there are.
+    if (access === 'stats') this.#checkShares(request.user, CONSOLE, settings.max_db_client_connections);
     client.logLogin(settings.log_connections);
     this.#openConsole(client, request, access === 'admin');
   }
@@ -293,8 +301,10 @@ export class Clients {
   #openConsole(client: Newcomer, request: StartupRequest, admin: boolean): void {
     const { channel } = client.greeter;
     const rest = client.greeter.rest();
+    const counted = { user: request.user, database: CONSOLE };
     const end = (reason: string) => {
       if (!this.consoles.delete(client.id)) return;
+      this.#count(counted, -1);
       client.logEnd(reason, false, this.#parts.live.config.settings.log_disconnections);
       channel.end();
     };
@@ -307,6 +317,7 @@ export class Clients {
       close: end,
     });
     channel.setOwner(consoleOwner(virtual, channel, end));
+    this.#count(counted, 1);
     this.consoles.set(client.id, { id: client.id, user: request.user, channel, connectedAtMs: client.connectedAtMs });
     channel.write(authenticationOk);
     for (const [name, value] of consoleParameters) channel.write(parameterStatus(name, value));
@@ -359,41 +370,4 @@ function consoleOwner(virtual: Console, channel: Channel, end: (reason: string) 
 function asFatal(frame: Buffer): Buffer {
   const text = frame.toString('latin1');
   return Buffer.from(text.replace('SERROR\0', 'SFATAL\0').replace('VERROR\0', 'VFATAL\0'), 'latin1');
-}
-
-/** A client on its way in, with its name for the log. */
-class Newcomer {
-  readonly id: number;
-  readonly greeter: Greeter;
-  readonly connectedAtMs = Date.now();
-  readonly #unix: boolean;
-  readonly #log: Log;
-  readonly #remote: { host: string | undefined; port: number };
-  request: StartupRequest | undefined;
-
-  constructor(id: number, greeter: Greeter, unix: boolean, log: Log) {
-    this.id = id;
-    this.greeter = greeter;
-    this.#unix = unix;
-    this.#log = log;
-    this.#remote = { host: unix ? undefined : greeter.channel.remoteAddress, port: greeter.channel.remotePort ?? 0 };
-  }
-
-  get address(): string {
-    return this.#unix ? 'unix:0' : `${this.#remote.host}:${this.#remote.port}`;
-  }
-
-  #prefix(): string {
-    return connectionPrefix({ kind: 'C', id: this.id, database: this.request?.database, user: this.request?.user, ...this.#remote });
-  }
-
-  logLogin(wanted: boolean): void {
-    if (wanted) this.#log.log(`${this.#prefix()}login attempt: db=${this.request?.database} user=${this.request?.user} tls=no`);
-  }
-
-  logEnd(reason: string, asError: boolean, wanted: boolean): void {
-    if (asError) this.#log.warning(`${this.#prefix()}pooler error: ${reason}`);
-    const age = Math.floor((Date.now() - this.connectedAtMs) / 1000);
-    if (wanted) this.#log.log(`${this.#prefix()}closing because: ${reason} (age=${age}s)`);
-  }
 }

@@ -1,6 +1,8 @@
 /**
  * What the console and the metrics see: rows made from the objects that own the state, at the moment they are asked for. Reads only.
  */
+
+import { CONSOLE } from './admin/console.ts';
 import type {
   AdminRead,
   ConfigRow,
@@ -39,7 +41,6 @@ export interface InspectParts {
 }
 
 /** The console's own database, in rows that PgBouncer shows it in. */
-const CONSOLE = 'pgbouncer';
 
 export function createInspection(parts: InspectParts): AdminRead {
   const { live, clients, pools, statistics } = parts;
@@ -290,7 +291,7 @@ function databaseRow({ live, pools, clients }: InspectParts, name: string): Data
   };
 }
 
-function consoleDatabaseRow({ clients, port }: InspectParts): DatabaseRow {
+function consoleDatabaseRow({ live, clients, port }: InspectParts): DatabaseRow {
   return {
     name: CONSOLE,
     host: undefined,
@@ -304,7 +305,7 @@ function consoleDatabaseRow({ clients, port }: InspectParts): DatabaseRow {
     pool_mode: 'statement',
     max_connections: 0,
     current_connections: 0,
-    max_client_connections: 0,
+    max_client_connections: live.config.settings.max_db_client_connections,
     current_client_connections: clients.consoles.size,
     paused: false,
     disabled: false,
@@ -316,6 +317,7 @@ function userRows({ live, pools, clients }: InspectParts): UserRow[] {
   const names = new Set([
     ...users.keys(),
     ...[...clients.sessions.values()].map(({ identity }) => identity.user),
+    ...[...clients.consoles.values()].map(({ user }) => user),
     ...[...pools.entries()].map(({ user }) => user),
   ]);
   return [...names].sort().map((name) => {

@@ -28,6 +28,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'src/audit-findings',
     'src/pin-log',
   ],
+  ['src/newcomer'],
   ['src/clients'],
   ['src/inspect'],
   ['src/actions'],

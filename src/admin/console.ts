@@ -13,8 +13,10 @@ import { runCommand } from './commands.ts';
 import { encodePieces, encodeReply } from './reply.ts';
 import type { AdminView } from './view.ts';
 
+/** What SHOW calls the console, whichever name a client has used. */
+export const CONSOLE = 'pgbouncer';
 /** Names under which clients ask for the console; the second is for those that come from PgBouncer. */
-export const consoleDatabases: readonly string[] = ['shardyard', 'pgbouncer'];
+export const consoleDatabases: readonly string[] = ['shardyard', CONSOLE];
 
 /** ParameterStatus of a log-in to the console: names and values. */
 export const consoleParameters: readonly (readonly [name: string, value: string])[] = [

@@ -259,6 +259,26 @@ describe('pools', () => {
     await eventually(() => connect('postgres', 'bob'));
   });
 
+  it('counts who looks at the console, and lets administrators in all the same', async () => {
+    await start(
+      'pool_mode = transaction\nmax_user_client_connections = 1\nmax_db_client_connections = 2\nadmin_users = postgres\nstats_users = ann, bob',
+    );
+    const ann = await connect('pgbouncer', 'ann');
+    await assert.rejects(connect('pgbouncer', 'ann'), /max_user_client_connections/);
+    const bob = await connect('pgbouncer', 'bob');
+    const admins = [await connect('pgbouncer'), await connect('pgbouncer')];
+    const row = (await show('databases')).find(({ name }) => name === 'pgbouncer');
+    assert.deepEqual([row?.current_client_connections, row?.max_client_connections], ['5', '2']);
+    assert.equal((await show('users')).find(({ name }) => name === 'ann')?.current_client_connections, '1');
+    for (const client of [ann, bob, ...admins]) await client.close();
+    await eventually(async () =>
+      assert.equal(
+        (await show('users')).find(({ name }) => name === 'ann'),
+        undefined,
+      ),
+    );
+  });
+
   it('a clean server goes to the client whose settings it has', async () => {
     await start('pool_mode = transaction\nleak_sentinel = 0');
     const german = await rawLogIn(shardyard, { user: 'postgres', database: 'postgres', parameters: { datestyle: 'German' } });
