@@ -111,8 +111,9 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   if (effects && renamed === undefined) {
     for (const name of namedInSql(request.facts(), names)) {
       const prepared = failed ? undefined : names.named.get(name);
-      if (prepared !== undefined) prepareAs(server, exchange, name, prepared);
-      if (prepared !== undefined || (request.gives(name) && !names.named.has(name))) state.keptByName(name, server);
+      if (prepared === undefined && (names.named.has(name) || !request.gives(name))) continue;
+      const undo = state.keptByName(name, server);
+      if (prepared !== undefined) prepareAs(server, exchange, { name, prepared, undo });
     }
   }
   const autoPrepare = state.policy.autoPrepare && !lists;

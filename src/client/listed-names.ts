@@ -29,12 +29,10 @@ export function listOwnNames(server: Server, state: SessionState, { items }: Req
   );
   for (const [name, prepared] of [...names.named]) {
     if (inTransaction && !there.has(prepared)) continue;
-    state.keptByName(name, server);
+    const undo = state.keptByName(name, server);
     server.enqueue(
       new InternalExchange((_, { ok }) => {
-        if (ok) return;
-        names.inSql.delete(name);
-        names.named.set(name, prepared);
+        if (!ok) undo();
       }),
     );
     server.send(Buffer.concat([frame(code.PARSE, [Buffer.from(`${name}\0`, 'latin1'), prepared.body]), sync]));

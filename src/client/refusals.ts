@@ -51,7 +51,7 @@ function nameForSql({ server, translation }: Sending, request: Request, state: S
   for (const name of namedInSql(request.facts(), state.names)) {
     const prepared = state.names.named.get(name);
     if (prepared === undefined && !request.gives(name)) continue;
-    if (prepared !== undefined) translation.prepareAs(name, prepared);
-    state.keptByName(name, server);
+    const undo = state.keptByName(name, server);
+    if (prepared !== undefined) translation.prepareAs(name, prepared, undo);
   }
 }

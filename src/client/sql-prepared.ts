@@ -160,8 +160,9 @@ export class SqlPrepared {
     return true;
   }
 
-  remove(name: string, server: Server): void {
-    this.#names.inSql.delete(name);
+  /** DEALLOCATE. `audited`: what is left of a name that the protocol gave, perhaps again behind it, an audit will tell. */
+  remove(name: string, server: Server, audited: boolean): void {
+    if (!audited || this.#names.inSql.get(name) === undefined) this.#names.inSql.delete(name);
     this.#new = this.#new.filter((made) => made.name !== name);
     this.#names.sql.delete(name);
     server.prepared.sql.delete(name);

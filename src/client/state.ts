@@ -96,8 +96,8 @@ export class SessionState {
 
   /** Whether anything is left in the server connection, and whether DISCARD ALL makes it as new. */
   get leftBehind(): { readonly pinned: boolean; readonly undoable: boolean; readonly touched: boolean } {
-    const doubted = this.#doubts.any;
-    return { pinned: this.#pins.any || doubted, undoable: this.#pins.undoable && !doubted, touched: this.settings.isTouched };
+    const [doubted, touched] = [this.#doubts.any, this.settings.isTouched];
+    return { pinned: this.#pins.any || doubted, undoable: this.#pins.undoable && !doubted, touched };
   }
 
   /** A request, or a further part of one, goes to a server. */
@@ -229,13 +229,13 @@ export class SessionState {
     this.#lookInto(ran, server);
   }
 
-  /** A statement of the protocol is on this server under the client's own name, as if SQL's PREPARE had made it. */
-  keptByName(name: string, server: Server): void {
-    this.names.inSql.set(name, this.names.named.get(name) ?? this.names.inSql.get(name));
-    this.names.named.delete(name);
-    if (this.#ignores('prepare')) return;
+  /** A statement of the protocol comes to be on this server under the client's own name, as if SQL's PREPARE had made it; what undoes that. */
+  keptByName(name: string, server: Server): () => void {
+    const undo = this.names.keep(name);
+    if (this.#ignores('prepare')) return undo;
     this.#auditWanted = true;
     this.#pin('prepare', `prepare ${name}`, server);
+    return undo;
   }
 
   /** Nobody else sees what this session creates temporarily. */
@@ -302,14 +302,14 @@ export class SessionState {
   }
 
   /** Statements that take away prepared statements, or what was drawn from sequences. */
-  #forget(effect: Effect, server: Server): void {
-    if (effect.kind === 'prepare' && effect.name !== undefined) this.names.inSql.set(effect.name, undefined);
-    else if (effect.kind === 'deallocate' && effect.name !== undefined) this.#sqlPrepared.remove(effect.name, server);
-    if (effect.kind === 'discard_all' || effect.kind === 'discard_sequences') {
+  #forget({ kind, name }: Effect, server: Server): void {
+    if (kind === 'prepare' && name !== undefined) this.names.inSql.set(name, undefined);
+    else if (kind === 'deallocate' && name !== undefined) this.#sqlPrepared.remove(name, server, this.#pins.has('prepare'));
+    if (kind === 'discard_all' || kind === 'discard_sequences') {
       this.sequences.forgotten(server);
       this.#pins.remove('sequence');
     }
-    if (effect.kind !== 'discard_all' && (effect.kind !== 'deallocate' || effect.name !== undefined)) return;
+    if (kind !== 'discard_all' && (kind !== 'deallocate' || name !== undefined)) return;
     this.names.forgetAll();
     server.prepared.clear();
     server.unnamed = undefined;

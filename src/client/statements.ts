@@ -292,6 +292,18 @@ export class StatementNames {
   /** Those that follow the session. */
   readonly sql = new LazyMap<string, TrackedStatement>();
 
+  /** A name of the protocol becomes one that is on the server as it is; what undoes that. */
+  keep(name: string): () => void {
+    const prepared = this.named.get(name);
+    this.inSql.set(name, prepared ?? this.inSql.get(name));
+    this.named.delete(name);
+    return () => {
+      if (prepared === undefined) return;
+      this.inSql.delete(name);
+      this.named.set(name, prepared);
+    };
+  }
+
   /** The transaction is over: Postgres has closed every portal. */
   transactionEnded(): void {
     if (this.portals.size > 0) this.portals.clear();

@@ -376,8 +376,8 @@ export class Translation {
   }
 
   /** In the middle of an exchange a statement comes to be here under the client's own name (latin1), for SQL to find it. */
-  prepareAs(name: string, { body }: Prepared): void {
-    this.#own('parse', frame(code.PARSE, [Buffer.from(`${name}\0`, 'latin1'), body]));
+  prepareAs(name: string, { body }: Prepared, undo: () => void): void {
+    this.#own('parse', frame(code.PARSE, [Buffer.from(`${name}\0`, 'latin1'), body]), undo);
   }
 
   /** The client looks at what is prepared in the middle of an exchange: what others have prepared is not for it to see. */

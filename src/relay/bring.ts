@@ -50,24 +50,39 @@ export function prepareFirst(server: Server, exchange: ClientExchange, prepared:
   inFront(server, exchange, Buffer.concat([frame(PARSE, [prepared.name, prepared.body]), sync]));
 }
 
-/** A statement comes to be on the server under the client's own name (latin1), for SQL to find it. */
-export function prepareAs(server: Server, exchange: ClientExchange, name: string, prepared: Prepared): void {
-  inFront(server, exchange, Buffer.concat([frame(PARSE, [Buffer.from(`${name}\0`, 'latin1'), prepared.body]), sync]));
+/** A statement that comes to be on a server under the client's own name (latin1). */
+interface Named {
+  readonly name: string;
+  readonly prepared: Prepared;
+  /** It did not. */
+  readonly undo: () => void;
+}
+
+/** For SQL to find it. */
+export function prepareAs(server: Server, exchange: ClientExchange, { name, prepared, undo }: Named): void {
+  inFront(server, exchange, Buffer.concat([frame(PARSE, [Buffer.from(`${name}\0`, 'latin1'), prepared.body]), sync]), { undo });
 }
 
 /** The server is asked something in front of the exchange; `row` sees each whole frame of the answer. */
 export function askFirst(server: Server, exchange: ClientExchange, frames: Buffer, row: FrameReader): void {
-  inFront(server, exchange, frames, row);
+  inFront(server, exchange, frames, { row });
 }
 
 type FrameReader = (chunk: Buffer, start: number, end: number) => void;
 
-function inFront(server: Server, exchange: ClientExchange, frames: Buffer, row?: FrameReader): void {
+/** What else there is to do with the answer: read it, or undo something when it is an error. */
+interface Reading {
+  readonly row?: FrameReader;
+  readonly undo?: () => void;
+}
+
+function inFront(server: Server, exchange: ClientExchange, frames: Buffer, { row, undo }: Reading = {}): void {
   const isNew = server.status === STATUS_IDLE;
   server.unnamed = undefined;
   server.enqueue(
     new InternalExchange((_, outcome) => {
       if (outcome.ok) return exchange.pump(server);
+      undo?.();
       // Where the server was new to the session its block is ours alone; else the client's own transaction has failed with it.
       if (isNew) server.label = undefined;
       if (outcome.error !== undefined) exchange.answerInstead(outcome.error, isNew);

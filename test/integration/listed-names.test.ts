@@ -180,6 +180,41 @@ describe('the list of prepared statements', () => {
       await client.close();
     }));
 
+  it('loses no name when what speaks of it is not reached, or cannot be', () =>
+    both(async (client) => {
+      client.send(parse('select 5', 'p'), bind({ statement: 'nobody' }), flush(), parse('create temp table x as execute p'), sync());
+      await client.until('Z');
+      assert.deepEqual(rows(await client.query('execute p')), [['5']]);
+      assert.deepEqual(rows(await say(client, bind({ statement: 'p' }), execute(), sync())), [['5']]);
+      await client.query('create table short_lived (a int)');
+      await say(client, parse('select * from short_lived', 's'), sync());
+      await client.query('alter table short_lived rename to long_gone');
+      assert.equal(errorOf(await client.query('select 1; execute s'))?.C, '42P01');
+      assert.equal(errorOf(await say(client, bind({ statement: 's' }), execute(), sync()))?.C, '42P01');
+      await client.query('alter table long_gone rename to short_lived');
+      assert.deepEqual(rows(await say(client, bind({ statement: 's' }), execute(), sync())), []);
+      await client.query('drop table short_lived; deallocate all');
+      await client.close();
+    }));
+
+  it('has a name that was given anew behind its DEALLOCATE', () =>
+    both(async (client) => {
+      const gives = [parse('deallocate s', 'd'), bind({ statement: 'd' }), execute(), parse('select 8', 's'), sync()];
+      await say(client, parse('select 7', 's'), sync());
+      for (let i = 0; i < 2; i++) {
+        assert.equal(errorOf(await say(client, ...gives)), undefined);
+        assert.deepEqual(rows(await say(client, bind({ statement: 's' }), execute(), sync())), [['8']]);
+        assert.equal(errorOf(await say(client, parse('select 9', 's'), sync()))?.C, '42P05');
+        await client.query('deallocate d');
+      }
+      await client.query('deallocate s');
+      assert.equal(errorOf(await say(client, bind({ statement: 's' }), execute(), sync()))?.C, '26000');
+      await say(client, parse('select 9', 's'), sync());
+      assert.deepEqual(rows(await say(client, bind({ statement: 's' }), execute(), sync())), [['9']]);
+      await client.query('deallocate all');
+      await client.close();
+    }));
+
   it('leaves out what cannot be prepared any more', async () => {
     shardyard = await startInFront(postgres, 'default_pool_size = 1');
     const client = await connect();
