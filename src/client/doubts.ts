@@ -8,7 +8,7 @@ import { InternalExchange } from '../server/exchange.ts';
 import type { Server } from '../server/server.ts';
 import { DATA_ROW } from '../wire/codes.ts';
 import { deepQuestion, quickQuestion } from './code-question.ts';
-import { allNames, countNames, deepNames, type KnownCode, type Use } from './known-code.ts';
+import { allNames, countNames, deepNames, type Judgement, type KnownCode, type Use } from './known-code.ts';
 import { rowValues } from './rows.ts';
 
 /** Rounds of questions, from a name to those that it leads to. */
@@ -62,7 +62,12 @@ function usesOfDdl(statement: Looked, inText: readonly Use[]): readonly Use[] {
 export interface Doubt {
   readonly uses: readonly Use[];
   /** `madeUp`: what ran may have set parameters of which nobody knows the names. */
-  readonly harmful: (madeUp: boolean) => void;
+  readonly harmful: (madeUp: boolean | undefined) => void;
+}
+
+/** `madeUp` of what ran; undefined where it has no name, or none that is known: it may have called any function. */
+export function makesUp(uses: readonly Use[], { verdict, madeUp }: Judgement): boolean | undefined {
+  return verdict === 'unknown' || uses.some(({ name }) => name === '') ? undefined : madeUp;
 }
 
 export class Doubts {
@@ -103,8 +108,8 @@ export class Doubts {
     const doubts = this.#open;
     this.#open = [];
     for (const { uses, harmful } of doubts) {
-      const { verdict, madeUp } = known.judge(uses);
-      if (verdict === 'harmful' || verdict === 'unknown') harmful(madeUp || verdict === 'unknown');
+      const judgement = known.judge(uses);
+      if (judgement.verdict === 'harmful' || judgement.verdict === 'unknown') harmful(makesUp(uses, judgement));
     }
     done(true);
   }

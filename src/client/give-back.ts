@@ -13,6 +13,8 @@ export function giveBack(server: Server, sharer: Sharer, letting: Letting): void
   const { resetAlways, resetQuery, leakShare } = letting.state.policy;
   server.resume();
   trimNames(server);
+  // What no audit sees is taken away before the next session comes.
+  if (letting.state.settings.own.takeUnseen()) server.label = undefined;
   if (resetAlways) return cleanAndRelease(server, cleaningOf(server, false, true, resetQuery) ?? []);
   if (sharer.asksFirst(server)) return;
   if (leakShare > 0 && Math.random() < leakShare) return checkAndRelease(server, letting);

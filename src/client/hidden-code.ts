@@ -7,7 +7,7 @@
 import { LazySet } from '../lazy.ts';
 import { bind, execute, parse, sync } from '../wire/write.ts';
 import { keepsData, keepsDataInText } from './interpreters.ts';
-import { type NamedSettings, namedSettings, setsInOtherLanguage } from './named-settings.ts';
+import { type NamedSettings, namedSettings, namedSettingsInText, setsInOtherLanguage } from './named-settings.ts';
 import { plainly } from './plainly.ts';
 
 export interface HiddenCode {
@@ -72,7 +72,7 @@ const STORES_CALL = /^(?!\s*create\s+(?:or\s+replace\s+)?(?:function|procedure)\
 
 /** What is known after a definition has changed by this text. */
 export function afterChange(code: HiddenCode, text: string): HiddenCode {
-  const { names, madeUp } = namedSettings(text);
+  const { names, madeUp } = namedSettingsInText(text);
   return {
     settings: [...new Set([...code.settings, ...names])],
     dynamic: code.dynamic || madeUp || keepsDataInText(text),
@@ -92,13 +92,23 @@ export class OwnNames {
 
   /** Code ran that has no name, and may have called any function. */
   #called = false;
+  /** Code ran that may have left on the server connection what no audit sees. */
+  #unseen = false;
 
   /** A text has run code that leaves something; `madeUp`: whether that makes up names of parameters, undefined where it has no name to look it up by. */
   take({ names, madeUp: inText }: NamedSettings, madeUp: boolean | undefined): void {
+    this.#unseen = true;
     for (const name of names) this.#names.add(name);
     if (madeUp === undefined) this.#called = true;
     // What the text has besides the code's name is no code.
     if (madeUp ?? inText) this.madeUp = true;
+  }
+
+  /** Whether something may be on the server connection that nobody sees; true once. */
+  takeUnseen(): boolean {
+    const unseen = this.#unseen;
+    this.#unseen = false;
+    return unseen;
   }
 
   /** What the functions of the database do is known: whether it can be found out what this session has set. */

@@ -29,6 +29,8 @@ const COMMAND =
 const SAID = new Set(['raise', 'notice', 'exception', 'warning', 'info', 'log', 'debug']);
 /** Leaves what an audit does not see. */
 const NOT_FOUND = /^(?:setseed|load|dblink\w*|pg_replication_origin_session_setup)$/;
+/** Behind these a string is code, where there can be code. */
+const STARTS_CODE = /^(?:do|as|sql|plpgsql)$/;
 /** Strings in strings in strings. */
 const DEPTH_LIMIT = 6;
 
@@ -62,11 +64,20 @@ export function isPlainName(name: string): boolean {
   return PLAIN.test(name);
 }
 
-/** The body of a function in SQL or PL/pgSQL, or what a client has sent with such code in it. */
-export function namedSettings(text: string): NamedSettings {
+/** The body of a function in SQL or PL/pgSQL. */
+export function namedSettings(body: string): NamedSettings {
+  return lookAt(body, true);
+}
+
+/** What a client has sent, with such code in it: its own EXECUTE is that of a prepared statement. */
+export function namedSettingsInText(text: string): NamedSettings {
+  return lookAt(text, false);
+}
+
+function lookAt(text: string, isCode: boolean): NamedSettings {
   const look = new Look();
   if (IN_CODES.test(text)) look.madeUp = true;
-  else look.at(text, true, 0);
+  else look.at(text, isCode, true, 0);
   return { names: [...look.names], madeUp: look.madeUp };
 }
 
@@ -79,7 +90,8 @@ class Look {
   readonly names = new Set<string>();
   madeUp = false;
 
-  at(text: string, isCode: boolean, depth: number): void {
+  /** `holdsCode`: strings behind DO and AS are code. */
+  at(text: string, isCode: boolean, holdsCode: boolean, depth: number): void {
     const tokens = tokensOf(text);
     if (depth > DEPTH_LIMIT) this.madeUp = true;
     if (this.madeUp) return;
@@ -87,8 +99,8 @@ class Look {
     tokens.forEach((token, i) => {
       const before = tokens[i - 1]?.text ?? '';
       if (isEnd(token)) updates = false;
-      else if (token.kind === 'string' && !SAID.has(before)) this.at(token.text, isCode && (before === 'do' || before === 'as'), depth + 1);
-      else if (token.kind === 'block') this.at(token.text, isCode, depth + 1);
+      else if (token.kind === 'string' && !SAID.has(before)) this.#string(token, isCode, holdsCode && STARTS_CODE.test(before), depth);
+      else if (token.kind === 'block') this.#within(token, holdsCode, depth);
       else if (token.kind === 'mark' || token.kind === 'string') return;
       else if (token.text === 'set_config') this.#setConfig(tokens, i + 1);
       else if (NOT_FOUND.test(token.text) && isCallOr(tokens[i + 1], token.text === 'load')) this.madeUp = true;
@@ -97,6 +109,17 @@ class Look {
       else if (token.text === 'set' && !updates) this.#set(tokens, i + 1);
       else if (token.text === 'execute' && isCode) this.#execute(tokens, i + 1);
     });
+  }
+
+  /** In what is no code a string is a value: it may have names in it, and makes up none. */
+  #string(token: Token, inCode: boolean, isCode: boolean, depth: number): void {
+    const before = this.madeUp;
+    this.#within(token, isCode, depth);
+    if (!inCode && !isCode) this.madeUp = before;
+  }
+
+  #within({ text }: Token, isCode: boolean, depth: number): void {
+    this.at(text, isCode, isCode, depth + 1);
   }
 
   #name(name: string): void {

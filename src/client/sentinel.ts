@@ -21,7 +21,7 @@ import type { SessionState } from './state.ts';
 export interface Letting {
   readonly identity: Pick<SessionIdentity, 'database' | 'user'>;
   readonly place: Place;
-  readonly state: Pick<SessionState, 'policy' | 'lastVerb'>;
+  readonly state: Pick<SessionState, 'policy' | 'lastVerb' | 'settings'>;
 }
 
 type Leak = Pick<Finding, 'kind' | 'name'>;

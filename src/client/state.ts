@@ -12,7 +12,7 @@ import type { Label } from '../server/settings.ts';
 import { BIND, PARSE, STATUS_IDLE } from '../wire/codes.ts';
 import { audit, type Found, findings, knownSettings } from './audit.ts';
 import { Definitions } from './definitions.ts';
-import { Doubts, usesOf } from './doubts.ts';
+import { Doubts, makesUp, usesOf } from './doubts.ts';
 import type { HiddenCode } from './hidden-code.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { Judgement, Use } from './known-code.ts';
@@ -184,14 +184,15 @@ export class SessionState {
     const uses = usesOf(statement, () => this.#looks.at(this.#origin).ddlUses);
     if (uses.length === 0 || this.#ignores('opaque') || this.#looks.doubted === uses) return;
     this.#looks.doubted = uses;
-    const { verdict, madeUp } = this.#judge(uses);
+    const judgement = this.#judge(uses);
+    const { verdict } = judgement;
     if (verdict === 'quiet' || verdict === 'draws') return;
     if (verdict === 'harmful') this.definitions.temporary.forget();
     const what = uses[0]!.name === '' ? statement.verb : `${statement.verb} ${uses[0]!.name}`;
     // What must be audited in the end is not asked about before.
-    if (verdict === 'harmful') return this.#opaque(what, server, madeUp);
+    if (verdict === 'harmful') return this.#opaque(what, server, makesUp(uses, judgement));
     if (this.#pins.lasting) return this.#opaque(what, server, undefined);
-    const harmful = (madeUp: boolean): void => {
+    const harmful = (madeUp: boolean | undefined): void => {
       [this.#statement, this.#origin] = [statement, origin];
       this.#opaque(what, server, madeUp);
     };
@@ -375,8 +376,6 @@ export class SessionState {
     else if (this.#suspect !== '') this.#pin('opaque', this.#suspect, server);
     // Where nothing is looked for, what is there may be another session's.
     if (actions.opaque !== 'ignore' || audit === 'always') this.#learn(found, asked, server);
-    // What it cannot see is taken away before the next session comes.
-    if (this.#suspect !== '') server.label = undefined;
     [this.#suspect, this.#origin] = ['', undefined];
   }
 

@@ -5,7 +5,7 @@
 import { namesIn } from './function-body.ts';
 import { keepsDataInText } from './interpreters.ts';
 import type { Use } from './known-code.ts';
-import { type NamedSettings, namedSettings } from './named-settings.ts';
+import { type NamedSettings, namedSettingsInText } from './named-settings.ts';
 import { MAY_DEFINE, MAY_DROP, type Origin, textOf } from './ran.ts';
 
 /** DDL that may run the code which it names: expressions of indexes, defaults of new columns, checks on what is there. */
@@ -70,7 +70,7 @@ export class TextLook {
 
   /** Parameters with a dot in their names that it sets. */
   get settings(): NamedSettings {
-    this.#settings ??= keepsDataInText(this.text) ? { names: [], madeUp: true } : namedSettings(this.text);
+    this.#settings ??= keepsDataInText(this.text) ? { names: [], madeUp: true } : namedSettingsInText(this.text);
     return this.#settings;
   }
 

@@ -101,7 +101,9 @@ export class TrackedSettings {
   /** Takes in an effect that the server has confirmed; false when it cannot be known which parameter was set. */
   note({ kind, name, value }: Effect): boolean {
     if (name !== undefined && OF_TRANSACTIONS.has(name.toLowerCase())) return true;
-    if (BY_NAME.has(kind) && (name === undefined || !isPlainName(name) || (name === 'client_encoding' && this.#hasLetters))) {
+    // Which one it may be is seen by its text.
+    if (BY_NAME.has(kind) && name === undefined) return false;
+    if (BY_NAME.has(kind) && (!isPlainName(name!) || (name === 'client_encoding' && this.#hasLetters))) {
       this.own.madeUp = true;
       return false;
     }

@@ -1,7 +1,7 @@
 /** Which parameters of the user's own a piece of code can set: their names, or that nobody knows them. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { namedSettings } from '../../src/client/named-settings.ts';
+import { namedSettings, namedSettingsInText } from '../../src/client/named-settings.ts';
 
 const NAMED: readonly (readonly [string, ...string[]])[] = [
   ["begin perform set_config('app.q', v, false); end", 'app.q'],
@@ -58,4 +58,22 @@ describe('names of parameters in code', () => {
     it(`are ${names.join(' and ') || 'none'}: ${text}`, () => assert.deepEqual(namedSettings(text), { names, madeUp: false }));
   }
   for (const text of ANY) it(`may be any: ${text}`, () => assert.equal(namedSettings(text).madeUp, true));
+});
+
+describe('what a client has sent', () => {
+  const madeUp = (text: string): boolean => namedSettingsInText(text).madeUp;
+
+  it('has values in its strings, and code behind DO and AS', () => {
+    assert.equal(madeUp("insert into t values ('please set up')"), false);
+    assert.equal(madeUp("select set_config($1, 'set', false), 'set'"), true);
+    assert.equal(madeUp("do 'begin execute x; end'"), true);
+    assert.equal(madeUp("do language plpgsql 'begin execute x; end'"), true);
+    assert.equal(madeUp('do $$ begin execute x; end $$'), true);
+    assert.deepEqual(namedSettingsInText("select runs('set app.x = 1')"), { names: ['app.x'], madeUp: false });
+  });
+
+  it('runs a prepared statement by EXECUTE', () => {
+    assert.equal(madeUp('execute p'), false);
+    assert.equal(madeUp("do $$ begin execute 'execute p'; end $$"), false);
+  });
 });

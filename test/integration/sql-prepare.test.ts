@@ -41,7 +41,10 @@ for (const size of [1, 2]) {
       await query(
         postgres,
         `create role ann login superuser;
-         create function run(text) returns void language plpgsql as $$ begin execute $1; end $$;
+         create function executes_p() returns void language plpgsql as $$ begin execute 'execute p'; end $$;
+         create function deallocates_p() returns void language plpgsql as $$ begin execute 'deallocate p'; end $$;
+         create function prepares_q() returns void language plpgsql as $$ begin execute 'prepare q as select 9'; end $$;
+         create function prepares_p() returns void language plpgsql as $$ begin execute 'deallocate p; prepare p as select 8'; end $$;
          create function prepared() returns bigint language sql as 'select count(*) from pg_prepared_statements where from_sql';
          create function sets(text) returns text language sql as $$ select set_config('work_mem', $1, false) $$;
          create function on_insert() returns trigger language plpgsql as $$ begin perform sets(new.v); return new; end $$;
