@@ -125,7 +125,7 @@ const KEPT_LIMIT = 50_000;
 const REACH_LIMIT = 4000;
 /** What DDL with these words changes is not told by the names in its text. */
 const FAR_REACHING =
-  /\b(?:create|alter)\s+(?:or\s+replace\s+)?(?:trusted\s+|procedural\s+|default\s+)*(?:extension|language|cast|operator|event|transform|conversion|access)\b|\bimport\s+foreign\b/i;
+  /\b(?:create|alter|drop)\s+(?:or\s+replace\s+)?(?:trusted\s+|procedural\s+|default\s+)*(?:extension|language|cast|operator|event|transform|conversion|access)\b|\bimport\s+foreign\b/i;
 /** A comment may stand between any two words. */
 const HAS_COMMENT = /--|\/\*/;
 const DROPS = /^\s*drop\s[^;]*;?\s*$/i;
@@ -244,7 +244,7 @@ export class KnownCode {
 
   /** A definition has changed by this text; undefined: by who knows what. */
   changed(text: string | undefined): void {
-    if (text !== undefined && DROPS.test(text)) return;
+    if (text !== undefined && DROPS.test(text) && !FAR_REACHING.test(text)) return;
     const names = text === undefined || HAS_COMMENT.test(text) || FAR_REACHING.test(text) ? undefined : namesIn(text);
     if (names === undefined) return this.forget();
     this.changes += 1;
