@@ -19,7 +19,7 @@ import { readsInText } from './sequences.ts';
 import { momentOf } from './settled-first.ts';
 import { BlockedExchange, processCallOf, type Signal, SignalExchange } from './signals.ts';
 import { errorMeant } from './sql-bring.ts';
-import { namedInSql, renameInSql } from './sql-names.ts';
+import { keepNamed, renameInSql } from './sql-names.ts';
 import type { SessionState } from './state.ts';
 import { Translation } from './translate.ts';
 
@@ -108,14 +108,8 @@ export function launch(server: Server, client: Launcher, { label, heldBack, nowM
   if (lists) listOwnNames(server, state, request, heldBack.length > 0 || server.status !== STATUS_IDLE);
   const renamed = failed || !effects || request.simple === undefined ? undefined : renameInSql(request.text ?? '', request.simple, names);
   if (renamed !== undefined) prepareFirst(server, exchange, renamed.prepared);
-  if (effects && renamed === undefined) {
-    for (const name of namedInSql(request.facts(), names)) {
-      const prepared = failed ? undefined : names.named.get(name);
-      if (prepared === undefined && (names.named.has(name) || !request.gives(name))) continue;
-      const undo = state.keptByName(name, server);
-      if (prepared !== undefined) prepareAs(server, exchange, { name, prepared, undo });
-    }
-  }
+  if (effects && renamed === undefined)
+    keepNamed(request, state, server, (name, prepared, undo) => prepareAs(server, exchange, { name, prepared, undo }));
   const autoPrepare = state.policy.autoPrepare && !lists;
   const plain = complete && renamed === undefined && Translation.isPlain(request, server, names, autoPrepare);
   const translation = new Translation(server, names, {

@@ -10,7 +10,7 @@ import { listsPrepared } from './listed-names.ts';
 import type { Active } from './phase.ts';
 import type { Tally } from './place.ts';
 import type { Request } from './request.ts';
-import { namedInSql } from './sql-names.ts';
+import { keepNamed } from './sql-names.ts';
 import type { SessionState } from './state.ts';
 import { PG_TEMP } from './text-look.ts';
 
@@ -41,17 +41,8 @@ export function sendPart({ server, translation }: Sending, request: Request, sta
   if (refusal !== undefined) return translation.refuse(request, errorResponse(errors.refused(refusal)));
   state.sent(request, tally);
   if (listsPrepared(request, true)) translation.hideOthers();
-  if (server.status !== code.STATUS_FAILED && !request.isSimple) nameForSql({ server, translation }, request, state);
+  // What SQL of a further part names is on the server as it is for the first part.
+  if (server.status !== code.STATUS_FAILED && !request.isSimple && request.hasEffects)
+    keepNamed(request, state, server, (name, prepared, undo) => translation.prepareAs(name, prepared, undo));
   translation.send(request);
-}
-
-/** What SQL of a further part names is on the server under the client's own name, as it is for the first part. */
-function nameForSql({ server, translation }: Sending, request: Request, state: SessionState): void {
-  if (!request.hasEffects) return;
-  for (const name of namedInSql(request.facts(), state.names)) {
-    const prepared = state.names.named.get(name);
-    if (prepared === undefined && !request.gives(name)) continue;
-    const undo = state.keptByName(name, server);
-    if (prepared !== undefined) translation.prepareAs(name, prepared, undo);
-  }
 }

@@ -4,6 +4,9 @@
  */
 import type { Facts } from '../../routing/index.ts';
 import type { Prepared } from '../server/prepared.ts';
+import type { Server } from '../server/server.ts';
+import { STATUS_FAILED } from '../wire/codes.ts';
+import type { Request } from './request.ts';
 import type { StatementNames } from './statements.ts';
 
 /** Effects whose name is that of a prepared statement. */
@@ -28,6 +31,31 @@ export function namedInSql(all: readonly Facts[], names: Pick<StatementNames, 'n
   };
   for (const facts of all) look(facts);
   return found;
+}
+
+/** The session whose request it is. */
+interface Keeping {
+  readonly names: StatementNames;
+  keptByName(name: string, server: Server): () => void;
+}
+
+/**
+ * What the SQL of a request names stays with the session on this server. `prepareAs` puts there what the client has given through the protocol; `undo`
+ * is for when that fails. In a failed transaction nothing can be put there.
+ */
+export function keepNamed(
+  request: Pick<Request, 'facts' | 'gives'>,
+  state: Keeping,
+  server: Server,
+  prepareAs: (name: string, prepared: Prepared, undo: () => void) => void,
+): void {
+  const { names } = state;
+  for (const name of namedInSql(request.facts(), names)) {
+    const prepared = server.status === STATUS_FAILED ? undefined : names.named.get(name);
+    if (prepared === undefined && (names.named.has(name) || !request.gives(name))) continue;
+    const undo = state.keptByName(name, server);
+    if (prepared !== undefined) prepareAs(name, prepared, undo);
+  }
 }
 
 /** PREPARE name, EXECUTE name, DEALLOCATE [PREPARE] name: the words before the name. */
